@@ -1,0 +1,16 @@
+"""What every room stands on: field validation, errors, linear systems, stable names. Not public."""
+
+from ._errors import SimulationError as SimulationError
+from ._fields import Parameters as Parameters
+from ._fields import as_float as as_float
+from ._fields import is_concrete as is_concrete
+from ._fields import param as param
+from ._fields import validate as validate
+from ._linear import LinearSystem as LinearSystem
+from ._linear import Propagator as Propagator
+from ._linear import propagator as propagator
+from ._numeric import expm1_ratio as expm1_ratio
+from ._types import Array as Array
+from ._types import ArrayLike as ArrayLike
+from ._types import float_dtype as float_dtype
+from ._weights import Weights as Weights

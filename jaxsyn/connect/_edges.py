@@ -1,0 +1,77 @@
+"""What a rule gives: a list of edges. And what every rule promises."""
+
+import abc
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from ._key import GraphKey
+
+Int32s = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EdgeList:
+    """The synapses of one projection: edge e goes from neuron `pre[e]` to neuron `post[e]`.
+
+    Per-synapse weights and delays stand in the order of this list. Rules that draw give it sorted by (pre, post).
+
+    Args:
+        pre: Source neuron of each edge, int32, shape (edges,).
+        post: Target neuron of each edge, int32, shape (edges,).
+        weight: Weight of each edge where the rule brings its own, shape (edges,), in the unit of the projection.
+        is_sorted: The edges are known to be sorted by (pre, post).
+        room: Number of edges that storage must have room for. A rule whose number of edges is random gives a bound
+            that (almost) no seed exceeds, so that another seed gives arrays of the same shape and recompiles nothing.
+    Raises:
+        ValueError: pre, post and weight differ in shape.
+    Example:
+        >>> edges = EdgeList(np.array([0, 1], np.int32), np.array([2, 0], np.int32))
+        >>> len(edges)
+        2
+    """
+
+    pre: Int32s
+    post: Int32s
+    weight: Floats | None = None
+    is_sorted: bool = False
+    room: int = 0
+
+    def __post_init__(self) -> None:
+        shapes = [a.shape for a in (self.pre, self.post, self.weight) if a is not None]
+        if any(shape != (self.pre.size,) for shape in shapes):
+            raise ValueError(f"EdgeList: got arrays of shapes {shapes}; allowed: flat arrays of one length.")
+
+    def __len__(self) -> int:
+        return self.pre.size
+
+
+class AbstractRule(abc.ABC):
+    """Who reaches whom: a plain, unchanging object that draws the edges of a projection once, at build.
+
+    A rule is a frozen dataclass without traced numbers; it never enters jit. One more rule is one more subclass with
+    `build`; take integers from the bits of `key.generator("edges")` (see `_draw.py`), so that the graph is the same
+    on every machine.
+    """
+
+    @abc.abstractmethod
+    def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
+        """Draw the edges.
+
+        Args:
+            n_pre: Number of source neurons.
+            n_post: Number of target neurons.
+            key: Names the random numbers.
+            same_population: Source and target are the same neurons, so that edge i -> i is an autapse.
+        Returns:
+            The edges.
+        Raises:
+            ValueError: the rule cannot be met by populations of these sizes.
+        """
+
+
+def empty_edges(*, room: int = 0) -> EdgeList:
+    """An edge list without edges."""
+    return EdgeList(np.zeros(0, np.int32), np.zeros(0, np.int32), is_sorted=True, room=room)

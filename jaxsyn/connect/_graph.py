@@ -1,0 +1,304 @@
+"""The sparse graph that the kernels walk: rows of (delay, source), each with its targets."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from . import _checks as check
+from ._edges import EdgeList, Int32s
+
+_CHUNK = 1 << 18
+_RADIX = 1 << 16
+_LARGE = 1 << 24  # longer delays are found by sorting, not by marking
+_ALIGNMENT = 64  # bytes; XLA takes over a NumPy buffer that is aligned so, without a copy
+
+
+class SparseGraph(eqx.Module):
+    """Synapses in stacked compressed rows: row `k * n_pre + pre` holds the targets of `pre` at the k-th delay.
+
+    Synapse s of row r has `row_ptr[r] <= s < row_ptr[r + 1]` and reaches `post[s]`, `delays[r // n_pre]` steps later;
+    the synapses are sorted by (delay, pre, post). Entries from `row_ptr[-1]` on are padding and belong to no row.
+    Sizes are rounded up, so that another seed of the same rule gives the same shapes and compiles nothing.
+
+    Args:
+        row_ptr: Start of each row, int32, shape (n_delays * n_pre + 1,).
+        post: Target neuron of each synapse, int32, shape (n_padded,).
+        delays: The distinct delays in steps, rising, int32, shape (n_delays,).
+        n_pre: Number of source neurons.
+        n_post: Number of target neurons.
+    Example:
+        >>> edges = EdgeList(np.array([0, 1], np.int32), np.array([2, 0], np.int32))
+        >>> graph, order = build_graph(edges, 15, n_pre=2, n_post=3)
+        >>> graph.n_synapses, graph.delays.tolist()
+        (2, [15])
+    """
+
+    row_ptr: jax.Array
+    post: jax.Array
+    delays: jax.Array
+    n_pre: int = eqx.field(static=True)
+    n_post: int = eqx.field(static=True)
+
+    @property
+    def n_delays(self) -> int:
+        """Number of distinct delays."""
+        return self.delays.shape[0]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, n_delays * n_pre."""
+        return self.row_ptr.shape[0] - 1
+
+    @property
+    def n_padded(self) -> int:
+        """Number of stored entries with padding: the length of a weight array."""
+        return self.post.shape[0]
+
+    @property
+    def n_synapses(self) -> int:
+        """Number of synapses. Known on the host only: not inside jit."""
+        return int(self.row_ptr[-1])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the graph without weights, bytes."""
+        return int(self.row_ptr.nbytes + self.post.nbytes + self.delays.nbytes)
+
+    def edges(self) -> tuple[Int32s, Int32s, Int32s]:
+        """Source, target and delay in steps of each synapse, in stored order, on the host. Shapes (n_synapses,)."""
+        rows = np.repeat(np.arange(self.n_rows), np.diff(np.asarray(self.row_ptr)))
+        pre = (rows % max(self.n_pre, 1)).astype(np.int32)
+        delay = np.asarray(self.delays)[rows // max(self.n_pre, 1)]
+        return pre, np.asarray(self.post)[: rows.size], delay
+
+    def to_bcoo(self, weight: jax.Array, *, delay_steps: int | None = None) -> Any:
+        """The synapses as a `jax.experimental.sparse.BCOO` matrix of shape (n_pre, n_post), sorted by (pre, post).
+
+        A pair with several synapses (multapses, or several delays) has several entries; every product adds them up.
+
+        Args:
+            weight: Weight of each stored entry, shape (n_padded,), or one for all, shape (1,) or ().
+            delay_steps: Take only synapses of this delay; None takes all.
+        Returns:
+            The matrix, differentiable in `weight`. Its structure is made on the host: not inside jit.
+        Raises:
+            ValueError: weight of a wrong shape.
+        """
+        from jax.experimental.sparse import BCOO
+
+        weight = jnp.asarray(weight)
+        if weight.shape not in ((), (1,), (self.n_padded,)):
+            allowed = f"({self.n_padded},), (1,) or ()"
+            raise check.refuse("to_bcoo: weight", f"shape {weight.shape}", allowed, "Give one value for each entry.")
+        pre, post, delay = self.edges()
+        kept = np.arange(pre.size) if delay_steps is None else np.flatnonzero(delay == delay_steps)
+        kept = kept[np.lexsort((post[kept], pre[kept]))]
+        pre, post = pre[kept], post[kept]
+        unique = not bool(((pre[1:] == pre[:-1]) & (post[1:] == post[:-1])).any())
+        data = weight[kept] if weight.shape == (self.n_padded,) else jnp.broadcast_to(weight, kept.shape)
+        indices = jnp.asarray(np.stack([pre, post], axis=1))
+        return BCOO((data, indices), shape=(self.n_pre, self.n_post), indices_sorted=True, unique_indices=unique)
+
+
+def padded_size(n: int) -> int:
+    """Storage for n synapses: rounded up by less than 1/16 (below 256 synapses to a multiple of 16)."""
+    step = max(16, 1 << max(n.bit_length() - 5, 0))
+    return min(max(-(-n // step), 1) * step, 2**31 - 1)
+
+
+def aligned_empty(n: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """An uninitialised NumPy array that a CPU device can take over without a copy."""
+    size = np.dtype(dtype).itemsize * n
+    buffer = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + size].view(dtype)
+
+
+def to_device(array: npt.NDArray[Any]) -> jax.Array:
+    """Give an array to the default device; on a CPU it is taken over where aligned. Do not write to it afterwards."""
+    taken: jax.Array = jax.device_put(array, may_alias=True)
+    return taken
+
+
+def build_graph(
+    edges: EdgeList, delay_steps: int | npt.ArrayLike, n_pre: int, n_post: int
+) -> tuple[SparseGraph, Int32s | None]:
+    """Sort edges by (delay, pre, post) into a `SparseGraph`.
+
+    Linear time, and no more than one array of int32 beyond the edges and the result. Edges that are sorted by
+    (pre, post) and share one delay are taken as they are.
+
+    Args:
+        edges: The edges.
+        delay_steps: Delay in steps, one for all or one for each edge, >= 0.
+        n_pre: Number of source neurons.
+        n_post: Number of target neurons.
+    Returns:
+        The graph, and the order in which it holds the edges: synapse s is edge `order[s]`, shape (edges,); None where
+        it is the order of the list.
+    Raises:
+        ValueError: negative or non-integer delays, wrong shape, neurons out of range, more than 2^31 - 2 synapses or
+            as many rows.
+    Example:
+        >>> edges = EdgeList(np.array([1, 0], np.int32), np.array([0, 2], np.int32))
+        >>> graph, order = build_graph(edges, 1, n_pre=2, n_post=3)
+        >>> graph.row_ptr.tolist(), order.tolist()
+        ([0, 1, 2], [1, 0])
+    """
+    steps = _check_steps(delay_steps, len(edges))
+    check.synapses("build_graph", len(edges))
+    _check_range(edges.pre, n_pre, "source")
+    _check_range(edges.post, n_post, "target")
+    delays = _distinct(steps)
+    n_rows = delays.size * n_pre
+    check.synapses("build_graph: delays x source neurons", n_rows)
+    rows = _Rows(edges.pre, steps, delays, n_pre)
+    row_ptr = _row_pointers(rows, n_rows)
+    is_sorted = edges.is_sorted or _is_sorted(edges.pre, edges.post)
+    order = None
+    if not is_sorted:
+        order = _stable_order(lambda where: edges.post[where], len(edges), n_post, None)
+        order = _stable_order(rows, len(edges), n_rows, order)
+    elif delays.size > 1:
+        order = _stable_order(rows.classes, len(edges), delays.size, None)
+    post = _arranged(edges.post, order, padded_size(max(len(edges), edges.room)), np.int32)
+    graph = SparseGraph(to_device(row_ptr), to_device(post), to_device(delays), n_pre, n_post)
+    return graph, order
+
+
+def arrange(values: npt.NDArray[Any], order: Int32s | None, graph: SparseGraph, dtype: npt.DTypeLike) -> jax.Array:
+    """Per-edge values in the order and padding of the graph: zeros behind the last synapse.
+
+    Args:
+        values: One value for each edge of the list that the graph was built from, shape (edges,).
+        order: What `build_graph` returned.
+        graph: The graph.
+        dtype: Type of the result.
+    Returns:
+        The values, shape (n_padded,).
+    Example:
+        >>> edges = EdgeList(np.array([1, 0], np.int32), np.array([0, 2], np.int32))
+        >>> graph, order = build_graph(edges, 1, n_pre=2, n_post=3)
+        >>> arrange(np.array([5.0, 7.0]), order, graph, np.float32)[:2].tolist()
+        [7.0, 5.0]
+    """
+    return to_device(_arranged(values, order, graph.n_padded, dtype))
+
+
+def _arranged(values: npt.NDArray[Any], order: Int32s | None, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    out = aligned_empty(size, dtype)
+    for start in range(0, values.size, _CHUNK):
+        where = slice(start, min(start + _CHUNK, values.size))
+        out[where] = values[where] if order is None else values[order[where]]
+    out[values.size :] = 0
+    return out
+
+
+def _check_steps(delay_steps: int | npt.ArrayLike, n: int) -> Int32s:
+    steps = np.asarray(delay_steps)
+    if steps.dtype.kind not in "iu":
+        raise check.refuse("delay_steps", f"dtype {steps.dtype}", "whole steps", "Convert with delay_to_steps.")
+    if steps.shape not in ((), (n,)):
+        raise check.refuse("delay_steps", f"shape {steps.shape}", f"() or ({n},)", "Give one delay for each edge.")
+    if steps.size and (int(steps.min()) < 0 or int(steps.max()) > 2**31 - 1):
+        raise check.refuse("delay_steps", f"{steps.min()} to {steps.max()}", "0 to 2^31 - 1", "Shorten the delays.")
+    return steps.astype(np.int32, copy=False)
+
+
+def _check_range(index: Int32s, n: int, side: str) -> None:
+    if index.size and (int(index.min()) < 0 or int(index.max()) >= n):
+        raise check.refuse(
+            f"build_graph: {side} neurons", f"{index.min()} to {index.max()}", f"0 to {n - 1}", "Correct the edges."
+        )
+
+
+def _distinct(steps: Int32s) -> Int32s:
+    """The distinct values, rising; by marking them, without a sort."""
+    if steps.ndim == 0 or not steps.size:
+        return steps.reshape(-1)[:1] if steps.size else np.zeros(1, np.int32)
+    if int(steps.max()) >= _LARGE:
+        return np.unique(steps)
+    seen = np.zeros(int(steps.max()) + 1, bool)
+    for start in range(0, steps.size, _CHUNK):
+        seen[steps[start : start + _CHUNK]] = True
+    return np.flatnonzero(seen).astype(np.int32)
+
+
+class _Rows:
+    """The row of each edge, computed for the edges asked for."""
+
+    def __init__(self, pre: Int32s, steps: Int32s, delays: Int32s, n_pre: int) -> None:
+        self._pre, self._steps, self._delays, self._n_pre = pre, steps, delays, n_pre
+        self._table = np.zeros(0, np.int64)
+        if delays[-1] < _LARGE:
+            self._table = np.zeros(int(delays[-1]) + 1, np.int64)
+            self._table[delays] = np.arange(delays.size)
+
+    def classes(self, where: Any) -> npt.NDArray[np.int64]:
+        """Which of the distinct delays each edge has."""
+        steps: Int32s = self._steps[where]
+        return self._table[steps] if self._table.size else np.searchsorted(self._delays, steps)
+
+    def __call__(self, where: Any) -> npt.NDArray[Any]:
+        pre: Int32s = self._pre[where]
+        return pre if self._delays.size == 1 else self.classes(where) * self._n_pre + pre
+
+    def __len__(self) -> int:
+        return self._pre.size
+
+
+def _row_pointers(rows: _Rows, n_rows: int) -> Int32s:
+    counts = np.zeros(n_rows, np.int64)
+    step = max(_CHUNK, n_rows)
+    for start in range(0, len(rows), step):
+        counts += np.bincount(rows(slice(start, start + step)), minlength=n_rows)
+    row_ptr = aligned_empty(n_rows + 1, np.int32)
+    row_ptr[0] = 0
+    np.cumsum(counts, out=row_ptr[1:])
+    return row_ptr
+
+
+def _is_sorted(pre: Int32s, post: Int32s) -> bool:
+    for start in range(0, pre.size, _CHUNK):
+        end = start + _CHUNK + 1
+        a, b = pre[start:end], post[start:end]
+        if (a[1:] < a[:-1]).any() or ((a[1:] == a[:-1]) & (b[1:] < b[:-1])).any():
+            return False
+    return True
+
+
+def _stable_order(keys: Any, n: int, n_keys: int, order: Int32s | None) -> Int32s:
+    """The order that sorts n edges by keys(edge) in [0, n_keys); edges of equal key stay in the given order."""
+    shift = 0
+    while True:
+        order = _sort_by_digit(keys, n, shift, min(_RADIX, n_keys >> shift) + 1, order)
+        shift += 16
+        if (n_keys - 1) >> shift <= 0:
+            return order
+
+
+def _sort_by_digit(keys: Any, n: int, shift: int, n_digits: int, order: Int32s | None) -> Int32s:
+    """One pass of a radix sort, chunk by chunk: each chunk is sorted and its runs go to their places."""
+
+    def digits(start: int) -> tuple[Any, npt.NDArray[np.uint16]]:
+        where = slice(start, min(start + _CHUNK, n)) if order is None else order[start : start + _CHUNK]
+        return where, ((keys(where) >> shift) & (_RADIX - 1)).astype(np.uint16)
+
+    counts = np.zeros(n_digits, np.int64)
+    for start in range(0, n, _CHUNK):
+        counts += np.bincount(digits(start)[1], minlength=n_digits)
+    place = np.cumsum(counts) - counts
+    out = np.empty(n, np.int32)
+    for start in range(0, n, _CHUNK):
+        where, digit = digits(start)
+        local = np.argsort(digit, kind="stable")
+        m = np.bincount(digit, minlength=n_digits)
+        target = np.repeat(place - (np.cumsum(m) - m), m)
+        target += np.arange(target.size)
+        out[target] = local + start if order is None else where[local]
+        place += m
+    return out

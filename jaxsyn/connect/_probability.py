@@ -1,0 +1,119 @@
+"""Rules with one independent trial for each pair: fixed probability, block model."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import _checks as check
+from ._draw import EdgeWriter, PairSpace, bernoulli, room_for, sorted_edges
+from ._edges import AbstractRule, EdgeList
+from ._key import GraphKey
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedProbability(AbstractRule):
+    """Each allowed pair is connected with probability p, independently.
+
+    The number of edges is Binomial(pairs, p). Drawn by skipping from edge to edge, so that the cost grows with the
+    edges and not with the pairs. An Erdos-Renyi graph; "pairwise Bernoulli" in NEST.
+
+    Args:
+        p: Probability of each pair, in [0, 1].
+        autapses: Whether a neuron may reach itself (matters only within one population).
+    Raises:
+        ValueError: p outside [0, 1].
+    Example:
+        >>> rule = FixedProbability(0.1, autapses=False)
+        >>> edges = rule.build(100, 100, key=GraphKey(0, "E_E"), same_population=True)
+        >>> bool((edges.pre == edges.post).any())
+        False
+    """
+
+    p: float
+    autapses: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "p", check.probability("FixedProbability.p", self.p))
+        check.flag("FixedProbability.autapses", self.autapses)
+
+    def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
+        """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
+        space = PairSpace(n_pre, n_post, same_population and not self.autapses)
+        mean = space.size * self.p
+        check.synapses("FixedProbability", mean)
+        writer = EdgeWriter(min(space.size, room_for(mean, mean * (1.0 - self.p))))
+        for flat in bernoulli(key.generator("edges"), space.size, self.p):
+            writer.pairs(space, flat)
+        return writer.finish()
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockModel(AbstractRule):
+    """Neurons fall into blocks; a pair is connected with the probability of its two blocks, independently.
+
+    The first `sizes[0]` neurons are block 0, the next `sizes[1]` block 1, and so on. A stochastic block model: clusters
+    where the diagonal of `probability` is large.
+
+    Args:
+        sizes: Number of source neurons in each block; they add up to the source population.
+        probability: `probability[a][b]`, in [0, 1], from block a of the sources to block b of the targets.
+        sizes_post: Number of target neurons in each block; None takes `sizes`.
+        autapses: Whether a neuron may reach itself (matters only within one population).
+    Raises:
+        ValueError: sizes negative or no integers, probabilities outside [0, 1] or of a wrong shape; at build: sizes
+            that do not add up to the population, or two partitions of one population.
+    References:
+        Holland, Laskey, Leinhardt (1983), Stochastic blockmodels: first steps, Social Networks 5:109.
+    Example:
+        >>> rule = BlockModel(sizes=(50, 50), probability=((0.3, 0.0), (0.0, 0.3)))
+        >>> edges = rule.build(100, 100, key=GraphKey(0, "E_E"), same_population=True)
+        >>> bool(((edges.pre < 50) == (edges.post < 50)).all())
+        True
+    """
+
+    sizes: Sequence[int]
+    probability: Sequence[Sequence[float]]
+    sizes_post: Sequence[int] | None = None
+    autapses: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = tuple(check.count("BlockModel.sizes", n) for n in self.sizes)
+        targets = sizes
+        if self.sizes_post is not None:
+            targets = tuple(check.count("BlockModel.sizes_post", n) for n in self.sizes_post)
+        matrix = check.finite("BlockModel.probability", self.probability, (len(sizes), len(targets)))
+        rows = tuple(tuple(check.probability("BlockModel.probability", p) for p in row) for row in matrix.tolist())
+        check.flag("BlockModel.autapses", self.autapses)
+        object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "sizes_post", targets)
+        object.__setattr__(self, "probability", rows)
+
+    def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
+        """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
+        sizes, targets = tuple(self.sizes), tuple(self.sizes_post or ())
+        for field, given, n in (("sizes", sizes, n_pre), ("sizes_post", targets, n_post)):
+            if sum(given) != n:
+                raise check.refuse(f"BlockModel.{field}", f"{given}, {sum(given)} neurons", f"a sum of {n}", "Add up.")
+        if same_population and sizes != targets:
+            raise check.refuse(
+                "BlockModel.sizes_post", targets, f"{sizes}, source and target are one population", "Leave it out."
+            )
+        skip_self = same_population and not self.autapses
+        starts_pre, starts_post = np.cumsum((0, *sizes)), np.cumsum((0, *targets))
+        blocks = [
+            (PairSpace(m, n, skip_self and a == b), self.probability[a][b], int(starts_pre[a]), int(starts_post[b]))
+            for a, m in enumerate(sizes)
+            for b, n in enumerate(targets)
+        ]
+        mean = sum(space.size * p for space, p, _, _ in blocks)
+        check.synapses("BlockModel", mean)
+        generator = key.generator("edges")
+        pairs = []
+        for space, p, first_pre, first_post in blocks:
+            for flat in bernoulli(generator, space.size, p):
+                pre, post = np.empty(flat.size, np.int32), np.empty(flat.size, np.int32)
+                space.decode(flat, pre, post)
+                pairs.append((pre.astype(np.int64) + first_pre) * n_post + (post + first_post))
+        room = room_for(mean, sum(space.size * p * (1.0 - p) for space, p, _, _ in blocks))
+        return sorted_edges(pairs, n_pre, n_post, min(room, n_pre * n_post))

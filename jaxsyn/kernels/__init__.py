@@ -1,0 +1,34 @@
+"""The few hot operations.
+
+Each stands in up to three forms that give the same result: a native CPU version (C++ behind `jax.ffi`, built with the
+package where there is a compiler), a serial JAX form for CPUs without it, and a parallel JAX form for accelerators.
+`native=True` asks for the first; on other platforms it changes nothing.
+
+- `push`, `pull`, `outer`: values along the synapses of a sparse graph, and its two transposes; differentiable.
+- `deliver`, `emit`: spikes as indices in a ring of steps; not differentiable.
+- `pack`, `unpack`, `unpack_events`: spikes as bits.
+- `random_bits`, `uniform`, `normal`, `bernoulli`, `poisson`: functions of (seed, stream, index, step).
+
+To add one: write its JAX form and its shape rule, make it a primitive with `define_kernel` (`_primitive.py`, the only
+file that leans on JAX's extension interfaces), and, where it pays, add a handler to `csrc/jaxsyn_kernels.cc`, its
+name to `_library.py`, and a row to the tables of `tests/kernels/`, which hold every form against a NumPy reference.
+"""
+
+from ._deliver import deliver as deliver
+from ._emit import emit as emit
+from ._library import native_available as native_available
+from ._library import native_status as native_status
+from ._pack import pack as pack
+from ._pack import unpack as unpack
+from ._pack import unpack_events as unpack_events
+from ._random import bernoulli as bernoulli
+from ._random import normal as normal
+from ._random import poisson as poisson
+from ._random import poisson_survival as poisson_survival
+from ._random import poisson_terms as poisson_terms
+from ._random import random_bits as random_bits
+from ._random import stream_id as stream_id
+from ._random import uniform as uniform
+from ._trilinear import outer as outer
+from ._trilinear import pull as pull
+from ._trilinear import push as push

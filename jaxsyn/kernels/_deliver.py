@@ -1,0 +1,229 @@
+"""Late delivery: the spikes of d steps ago reach their targets now, for each delay d.
+
+Emissions are kept as neuron indices in a short ring of steps; nothing is written into the future, so no buffer of
+delays x neurons is carried from step to step. Rows of one delay are contiguous: a spike costs one short segment of
+synapses for each delay, whatever else the graph holds.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import Array, ArrayLike
+from ._check import check_floats, check_graph, check_ring, check_weight
+from ._library import require_native
+from ._primitive import Operand, define_kernel, forbid_derivative
+
+_OPERANDS = (
+    Operand.IN_PLACE,  # acc
+    Operand.SHARED,  # row_ptr
+    Operand.SHARED,  # post
+    Operand.LANES,  # weight
+    Operand.LANES,  # gain
+    Operand.SHARED,  # delays
+    Operand.LANES,  # ids
+    Operand.LANES,  # counts
+    Operand.LANES,  # tick
+)
+_NO_DERIVATIVE = (
+    "deliver: spikes travel as integer indices here, so a derivative would silently miss the paths through them. Give "
+    "the emitting population a surrogate (its spikes then travel as floats, through push), or stop the gradient with "
+    "jax.lax.stop_gradient"
+)
+
+
+class _Operands(NamedTuple):
+    """What the primitive takes, in its order; all but the graph may have leading batch axes."""
+
+    acc: Any
+    row_ptr: Any
+    post: Any
+    weight: Any
+    gain: Any
+    delays: Any
+    ids: Any
+    counts: Any
+    tick: Any
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        return tuple(self.acc.shape[:-2])
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return 0 in (self.acc.size, self.post.size, self.row_ptr.size - 1, self.ids.size, self.weight.size)
+
+    def lane_of(self, own: tuple[int, ...]) -> NDArray[np.int32]:
+        """For each lane, flattened, the lane of an operand whose shared batch axes have size 1."""
+        lanes = np.arange(math.prod(own), dtype=np.int32).reshape(own)
+        return np.broadcast_to(lanes, self.batch).ravel()
+
+    @property
+    def chunk(self) -> int:
+        """Synapses of a row handled at once: about a mean row, 16 to 256, at most all there are."""
+        nnz: int = self.post.size
+        mean = max(1, nnz // (self.row_ptr.size - 1))
+        return min(nnz, int(2 ** min(8, max(4, (mean - 1).bit_length()))))
+
+
+def _deliver_serial(*operands: Any, first: int, n_sources: int) -> list[Array]:
+    """Event by event: a loop over (lane, delay), over the ids of the slot, over chunks of their rows."""
+    o = _Operands(*operands)
+    if o.nothing_to_do:
+        return [o.acc]
+    (receptors, n_post), (n_slots, capacity) = o.acc.shape[-2:], o.ids.shape[-2:]
+    nnz, n_delays, chunk, shared = o.post.size, o.delays.size, o.chunk, o.weight.shape[-1] == 1
+    batches = (o.weight.shape[:-2], o.gain.shape, o.ids.shape[:-2], o.counts.shape[:-1], o.tick.shape)
+    lane_of = jnp.asarray(np.stack([o.lane_of(own) for own in batches]))
+    weight, counts = o.weight.reshape(-1, o.weight.shape[-1]), o.counts.reshape(-1, n_slots)
+    ids, gain, tick = o.ids.ravel(), o.gain.ravel(), o.tick.ravel()
+    steps = jnp.arange(chunk, dtype=jnp.int32)
+    receptor_rows = jax.lax.broadcasted_iota(jnp.int32, (receptors, chunk), 0)
+
+    def one_slot(turn: Any, flat: Any) -> Any:
+        lane, k = turn // n_delays, turn % n_delays
+        of_weight, of_gain, of_ids, of_counts, of_tick = lane_of[:, lane]
+        slot = jnp.mod(tick[of_tick] - o.delays[k], jnp.int32(n_slots))
+        count = jnp.minimum(counts[of_counts, slot], jnp.int32(capacity))
+        places = (lane * receptors + receptor_rows) * n_post
+        factor = gain[of_gain]
+
+        def one_id(j: Any, flat: Any) -> Any:
+            local = ids[(of_ids * n_slots + slot) * capacity + j] - first
+            inside = (local >= 0) & (local < n_sources)
+            row = k * n_sources + jnp.where(inside, local, jnp.int32(0))
+            begin = o.row_ptr[row]
+            end = jnp.where(inside, o.row_ptr[row + 1], begin)
+
+            def one_chunk(state: Any) -> Any:
+                position, flat = state
+                start = jnp.minimum(position, jnp.int32(nnz - chunk))
+                valid = (start + steps >= position) & (start + steps < end)
+                targets = jax.lax.dynamic_slice(o.post, (start,), (chunk,))
+                corner = (of_weight * receptors, jnp.int32(0) if shared else start)
+                values = jax.lax.dynamic_slice(weight, corner, (receptors, 1 if shared else chunk)) * factor
+                values = jnp.where(valid[None], values, jnp.zeros((), values.dtype))
+                return position + chunk, flat.at[(places + targets[None]).ravel()].add(values.ravel())
+
+            return jax.lax.while_loop(lambda state: state[0] < end, one_chunk, (begin, flat))[1]
+
+        return jax.lax.fori_loop(jnp.int32(0), count, one_id, flat)
+
+    turns = jnp.int32(math.prod(o.batch) * n_delays)
+    return [jax.lax.fori_loop(jnp.int32(0), turns, one_slot, o.acc.ravel()).reshape(o.acc.shape)]
+
+
+def _deliver_parallel(*operands: Any, first: int, n_sources: int) -> list[Array]:
+    """All entries of all due slots at once, one chunk of their rows after the other."""
+    o = _Operands(*operands)
+    if o.nothing_to_do:
+        return [o.acc]
+    lanes, (receptors, n_post), n_slots = math.prod(o.batch), o.acc.shape[-2:], o.ids.shape[-2]
+    ids = o.ids.reshape(-1, *o.ids.shape[-2:])[o.lane_of(o.ids.shape[:-2])]
+    counts = o.counts.reshape(-1, n_slots)[o.lane_of(o.counts.shape[:-1])]
+    tick, gain = o.tick.ravel()[o.lane_of(o.tick.shape)], o.gain.ravel()[o.lane_of(o.gain.shape)]
+    slots = jnp.mod(tick[:, None] - o.delays[None], jnp.int32(n_slots))  # (lanes, delays)
+    local = jnp.take_along_axis(ids, slots[..., None], axis=1) - first  # (lanes, delays, capacity)
+    listed = jax.lax.broadcasted_iota(jnp.int32, local.shape, 2) < jnp.take_along_axis(counts, slots, axis=1)[..., None]
+    inside = listed & (local >= 0) & (local < n_sources)
+    rows = jax.lax.broadcasted_iota(jnp.int32, local.shape, 1) * n_sources + jnp.where(inside, local, jnp.int32(0))
+    begin = o.row_ptr[rows].ravel()
+    end = jnp.where(inside.ravel(), o.row_ptr[rows + 1].ravel(), begin)
+    lane = jnp.repeat(jnp.arange(lanes, dtype=jnp.int32), begin.size // lanes)
+    first_weight = jnp.asarray(o.lane_of(o.weight.shape[:-2]))[lane][:, None] * receptors
+    weight, factor = o.weight.reshape(-1, o.weight.shape[-1]), gain[lane][:, None]
+    steps = jax.lax.broadcasted_iota(jnp.int32, (begin.size, o.chunk), 1)
+
+    def one_chunk(state: Any) -> Any:
+        position, flat = state
+        synapses = position[:, None] + steps
+        valid = synapses < end[:, None]
+        synapses = jnp.where(valid, synapses, jnp.int32(0))
+        for r in range(receptors):
+            values = weight[first_weight + r, synapses if weight.shape[1] > 1 else jnp.zeros_like(synapses)] * factor
+            places = ((lane * receptors + r) * n_post)[:, None] + o.post[synapses]
+            places = jnp.where(valid, places, jnp.int32(flat.size))
+            flat = flat.at[places.ravel()].add(values.ravel(), mode="drop")
+        return position + o.chunk, flat
+
+    _, flat = jax.lax.while_loop(lambda state: jnp.any(state[0] < end), one_chunk, (begin, o.acc.ravel()))
+    return [flat.reshape(o.acc.shape)]
+
+
+def _infer(acc: Any, *others: Any, first: int, n_sources: int) -> list[jax.core.ShapedArray]:
+    return [jax.core.ShapedArray(acc.shape, acc.dtype)]
+
+
+_deliver_p = define_kernel(
+    "deliver", _OPERANDS, _infer, _deliver_serial, parallel=_deliver_parallel, attributes=("first", "n_sources")
+)
+forbid_derivative(_deliver_p, _NO_DERIVATIVE)
+
+
+def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, native: bool) -> Array:
+    """Add to an accumulator what arrives now: for each delay, the spikes emitted that many steps ago.
+
+    For the k-th delay d and each id in slot (tick - d) mod D with first <= id < first + n_sources, the synapses s of
+    row k * n_sources + id - first give acc[r, post[s]] += gain * weight[r, s]. Cost goes with the delivered synapses.
+    Natively the accumulator is updated in place; lanes of `vmap` share the graph. Indices in `post` must lie in
+    [0, n_post): they are not checked. Not differentiable.
+
+    Args:
+        acc: Accumulator, float (receptors, n_post).
+        operands: Eight arrays, in this order.
+
+            - `row_ptr`: offsets of the rows, int32 (delays * n_sources + 1,);
+            - `post`: target of each synapse, int32 (nnz,); entries behind row_ptr[-1] are padding;
+            - `weight`: float (receptors, nnz), or (receptors, 1) if all synapses share one; dtype of acc;
+            - `gain`: factor of all weights, scalar;
+            - `delays`: the distinct delays in steps, int32 (delays,);
+            - `ids`: ring of emitted indices, int32 (D, capacity); slot t mod D holds those stamped t;
+            - `counts`: true number of emissions of each slot, int32 (D,); ids beyond the capacity are lost;
+            - `tick`: the present step, int32 scalar.
+        first: First index of the source population within the ids.
+        n_sources: Number of source neurons.
+        native: Use the native CPU kernel where the computation runs on a CPU.
+    Returns:
+        The accumulator with the arrivals added.
+    Raises:
+        ValueError: shapes or dtypes disagree; differentiated; native kernels asked for but not available.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn import kernels
+        >>> row_ptr, post = jnp.array([0, 2, 3], jnp.int32), jnp.array([0, 1, 1], jnp.int32)
+        >>> ids, counts = jnp.array([[0, 1], [0, 0]], jnp.int32), jnp.array([2, 0], jnp.int32)
+        >>> delays, tick, weight = jnp.array([1], jnp.int32), jnp.int32(1), jnp.ones((1, 3))
+        >>> operands = (row_ptr, post, weight, 0.5, delays, ids, counts, tick)
+        >>> kernels.deliver(jnp.zeros((1, 2)), *operands, first=0, n_sources=2, native=False).tolist()
+        [[0.5, 1.0]]
+    """
+    if len(operands) != len(_OPERANDS) - 1:
+        raise ValueError(f"operands: got {len(operands)} arrays, must be {', '.join(_Operands._fields[1:])}")
+    o = _Operands(jnp.asarray(acc), *operands)
+    o = o._replace(gain=_scalar(o.gain, o.acc.dtype), tick=_scalar(o.tick, jnp.int32))
+    o = _Operands(*(jnp.asarray(array) for array in o))
+    check_graph(o.row_ptr, o.post)
+    check_weight(o.weight, o.post)
+    check_floats(native, weight=o.weight, acc=o.acc, gain=o.gain)
+    check_ring(o.ids, o.counts, o.tick)
+    if o.acc.ndim != 2 or o.acc.shape[0] != o.weight.shape[0] or o.gain.ndim != 0:
+        raise ValueError(
+            f"acc, gain: got shapes {o.acc.shape} and {o.gain.shape}, must be ({o.weight.shape[0]}, n_post), one row "
+            "for each receptor of weight, and a scalar"
+        )
+    if o.delays.ndim != 1 or o.delays.dtype != jnp.int32 or o.delays.size * n_sources + 1 != o.row_ptr.size:
+        raise ValueError(
+            f"delays: got {o.delays.dtype}{list(o.delays.shape)} for {n_sources} sources and {o.row_ptr.size - 1} "
+            "rows, must be int32 with one row of the graph for each delay and source"
+        )
+    results: list[Array] = _deliver_p.bind(*o, first=first, n_sources=n_sources, native=require_native(native))
+    return results[0]
+
+
+def _scalar(value: Any, dtype: Any) -> Array:
+    """A Python number in the given dtype; arrays as they are."""
+    return jnp.asarray(value, dtype=dtype) if isinstance(value, int | float) else jnp.asarray(value)

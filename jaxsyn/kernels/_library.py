@@ -1,0 +1,75 @@
+"""The native library: found beside this file, loaded with ctypes, registered with XLA once.
+
+Nothing here is needed for a result: without the library the same operations run in pure JAX, only slower. The status
+text says which of the two is in force, and what to do about it.
+"""
+
+import ctypes
+import functools
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+# Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
+_VERSION = 1
+_TARGETS = ("jaxsyn_push", "jaxsyn_pull", "jaxsyn_outer", "jaxsyn_deliver", "jaxsyn_emit", "jaxsyn_pack")
+_REMEDY = "With a C++17 compiler, reinstall jaxsyn, or run `python setup.py build_ext --inplace` in a source checkout."
+
+
+@functools.cache
+def _load(folder: Path) -> str:
+    """Load and register the library of a folder; returns why that failed, or an empty string."""
+    paths = [path for path in sorted(folder.glob("_native*")) if path.suffix in (".so", ".dll", ".dylib")]
+    if not paths:
+        return f"it was not built. {_REMEDY}"
+    try:
+        library = ctypes.CDLL(str(paths[0]))
+        version = int(library.jaxsyn_kernels_version())
+        if version != _VERSION:
+            return f"{paths[0].name} has version {version}, this jaxsyn needs {_VERSION}. {_REMEDY}"
+        capsule: Any = jax.ffi.pycapsule
+        for name in _TARGETS:
+            jax.ffi.register_ffi_target(name, capsule(getattr(library, name)), platform="cpu")
+    except Exception as error:  # a library for another machine, or built against newer headers than this jaxlib's
+        return f"{paths[0].name} could not be used with jaxlib {installed_version('jaxlib')}: {error}. {_REMEDY}"
+    return ""
+
+
+def native_available() -> bool:
+    """Whether the native CPU kernels are built, loaded and registered.
+
+    Returns:
+        True where `native=True` may be asked for.
+    Example:
+        >>> from jaxsyn import kernels
+        >>> kernels.native_available() or "not built" in kernels.native_status()
+        True
+    """
+    return _load(Path(__file__).parent) == ""
+
+
+def native_status() -> str:
+    """One sentence: native kernels in use, or why not and what to do.
+
+    Returns:
+        Text for a person, as `jaxsyn info` prints it.
+    Example:
+        >>> from jaxsyn import kernels
+        >>> kernels.native_status().startswith("native kernels:")
+        True
+    """
+    reason = _load(Path(__file__).parent)
+    return f"native kernels: not available, {reason}" if reason else "native kernels: available (CPU)"
+
+
+def require_native(native: bool) -> bool:
+    """Return `native`, or raise where it is asked for and cannot be had.
+
+    Raises:
+        ValueError: the native library is not available.
+    """
+    if native and not native_available():
+        raise ValueError(f"native: got True, but the {native_status()} Or pass native=False.")
+    return native

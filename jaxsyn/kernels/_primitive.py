@@ -1,0 +1,158 @@
+"""How an operation becomes a JAX primitive; the only file that leans on `jax.extend` and `jax.interpreters`.
+
+A kernel is a pure function of its operands written in JAX, an optional native version of the same, and a rule for
+lanes. Batched operands carry leading axes; an axis of size 1 is shared by all lanes, so that `vmap` never copies what
+lanes have in common. Lowering is chosen for each platform: the native call on a CPU where it was asked for, the serial
+JAX form on a CPU without it, and the parallel JAX form elsewhere.
+"""
+
+import enum
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+from jax.interpreters import ad, batching, mlir
+
+Outputs = Sequence[jax.Array]
+
+
+class Operand(enum.Enum):
+    """What `vmap` does with an operand of a kernel."""
+
+    SHARED = "never batched: the graph"
+    LANES = "may be batched; a size-1 axis where it is not"
+    IN_PLACE = "written in place: given a full axis of its own for each lane"
+    ORDER = "only awaited, never read"
+
+
+def define_kernel(
+    name: str,
+    operands: Sequence[Operand],
+    infer: Callable[..., list[jax.core.ShapedArray]],
+    serial: Callable[..., Outputs],
+    *,
+    parallel: Callable[..., Outputs] | None = None,
+    attributes: Sequence[str] = (),
+) -> Any:
+    """Make a primitive with several results out of its forms; operands beyond the list are `Operand.ORDER`.
+
+    Every bind takes the static parameter `native`; the native target is called `jaxsyn_<name>`. The i-th operand that
+    is `IN_PLACE` is aliased to the i-th result. Parameters named in `attributes` travel to the native version.
+    """
+    primitive: Any = jax.extend.core.Primitive(f"jaxsyn_{name}")
+    primitive.multiple_results = True
+    primitive.def_abstract_eval(lambda *avals, native, **params: infer(*avals, **params))
+    primitive.def_impl(functools.partial(_run_eagerly, primitive))
+    in_place = [i for i, operand in enumerate(operands) if operand is Operand.IN_PLACE]
+    aliases = {operand: result for result, operand in enumerate(in_place)}
+    native_rule = jax.ffi.ffi_lowering(f"jaxsyn_{name}", operand_output_aliases=aliases)
+    serial_rule = mlir.lower_fun(_without_native(serial), multiple_results=True)
+
+    def lower_cpu(ctx: Any, *args: Any, native: bool, **params: Any) -> Any:
+        if not native:
+            return serial_rule(ctx, *args, native=native, **params)
+        return native_rule(ctx, *args, **{key: np.int32(params[key]) for key in attributes})
+
+    mlir.register_lowering(primitive, lower_cpu, platform="cpu")
+    elsewhere = mlir.lower_fun(_without_native(parallel), multiple_results=True) if parallel else serial_rule
+    mlir.register_lowering(primitive, elsewhere)
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, tuple(operands))
+    return primitive
+
+
+def _without_native(form: Callable[..., Outputs]) -> Callable[..., Outputs]:
+    return lambda *args, native, **params: form(*args, **params)
+
+
+def _run_eagerly(primitive: Any, *args: Any, **params: Any) -> Any:
+    return _compiled(primitive, tuple(sorted(params.items())))(*args)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(primitive: Any, params: tuple[tuple[str, Any], ...]) -> Callable[..., Any]:
+    return jax.jit(functools.partial(primitive.bind, **dict(params)))
+
+
+def _batch(
+    primitive: Any, operands: tuple[Operand, ...], args: Sequence[Any], dims: Sequence[Any], **params: Any
+) -> Any:
+    """Give every lane operand one more leading axis; `params["batch"]`, where there is one, grows alike."""
+    size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
+    kinds = operands + (Operand.ORDER,) * (len(args) - len(operands))
+    lanes = []
+    for kind, arg, dim in zip(kinds, args, dims, strict=True):
+        if kind is Operand.ORDER:
+            lanes.append(arg)
+        elif kind is Operand.SHARED:
+            if dim is not None:
+                raise ValueError(
+                    f"{primitive.name}: the graph (row_ptr, post, delays) got a batch axis of size {size}, but lanes "
+                    "share one graph; map over graphs with jax.lax.map instead of vmap"
+                )
+            lanes.append(arg)
+        elif dim is not None:
+            lanes.append(jnp.moveaxis(arg, dim, 0))
+        elif kind is Operand.IN_PLACE:
+            lanes.append(jnp.broadcast_to(arg, (size, *arg.shape)))
+        else:
+            lanes.append(jnp.expand_dims(arg, 0))
+    if "batch" in params:
+        params["batch"] = (size, *params["batch"])
+    results = primitive.bind(*lanes, **params)
+    return results, [0] * len(results)
+
+
+def forbid_derivative(primitive: Any, message: str) -> None:
+    """Let differentiation through a primitive raise a `ValueError` instead of losing a gradient."""
+
+    def refuse(primals: Any, tangents: Any, **params: Any) -> Any:
+        raise ValueError(message)
+
+    ad.primitive_jvps[primitive] = refuse
+
+
+def define_trilinear(primitives: Sequence[Any], bind: Callable[..., jax.Array], core_ranks: Sequence[int]) -> None:
+    """Derivatives of three primitives that are each other's: form(a, b, c) is linear in each of its three slots.
+
+    `primitives[i]` gives slot i from the two others, in slot order, after two integer operands of the graph;
+    `bind(i, *operands, **params)` calls it; slot i has `core_ranks[i]` axes behind its batch axes.
+    """
+    for slot, primitive in enumerate(primitives):
+        ad.primitive_jvps[primitive] = functools.partial(_trilinear_jvp, slot, bind)
+        ad.primitive_transposes[primitive] = functools.partial(_trilinear_transpose, slot, bind, tuple(core_ranks))
+
+
+def _trilinear_jvp(slot: int, bind: Callable[..., jax.Array], primals: Any, tangents: Any, **params: Any) -> Any:
+    row_ptr, post, left, right = primals
+    _, _, d_left, d_right = tangents
+    terms = []
+    if not isinstance(d_left, ad.Zero):
+        terms.append(bind(slot, row_ptr, post, d_left, right, **params))
+    if not isinstance(d_right, ad.Zero):
+        terms.append(bind(slot, row_ptr, post, left, d_right, **params))
+    return [bind(slot, *primals, **params)], [functools.reduce(jax.lax.add, terms)]
+
+
+def _trilinear_transpose(
+    slot: int, bind: Callable[..., jax.Array], core_ranks: tuple[int, ...], cotangents: Any, *args: Any, **params: Any
+) -> Any:
+    row_ptr, post, left, right = args
+    (cotangent,) = cotangents
+    wants_left = isinstance(left, ad.UndefinedPrimal)
+    unknown = left if wants_left else right
+    result: Any = None
+    if isinstance(cotangent, ad.Zero):
+        result = ad.Zero(unknown.aval)
+    else:
+        given = [i for i in range(3) if i != slot]
+        wanted = given[0] if wants_left else given[1]
+        factors = dict(zip(given, (left, right), strict=True)) | {slot: cotangent}
+        shape = unknown.aval.shape
+        params["batch"] = shape[: len(shape) - core_ranks[wanted]]
+        others = [factors[i] for i in range(3) if i != wanted]
+        result = bind(wanted, row_ptr, post, *others, **params)
+    return [None, None, result, None] if wants_left else [None, None, None, result]

@@ -1,0 +1,223 @@
+"""Push, pull and outer: one trilinear form, seen from each of its three sides.
+
+A sparse graph couples weights, sources and targets in
+
+    T(weight, source, target) = sum_{r, s} weight[r, s] * source[row(s)] * target[r, post[s]].
+
+Fixing two of the three leaves a linear map onto the third: push gives targets, pull sources, outer weights. Each is the
+derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .._core import Array, ArrayLike
+from ._check import check_floats, check_graph, check_weight
+from ._library import require_native
+from ._primitive import Operand, define_kernel, define_trilinear
+
+WEIGHT, SOURCE, TARGET = 0, 1, 2
+_CORE_RANKS = (2, 1, 2)
+_OPERANDS = (Operand.SHARED, Operand.SHARED, Operand.LANES, Operand.LANES)
+
+
+def synapse_rows(row_ptr: Array, nnz: int) -> Array:
+    """The row of each synapse, int32 (nnz,); entries behind the last row get the number of rows."""
+    steps = jnp.zeros(nnz + 1, jnp.int32).at[row_ptr[1:]].add(jnp.int32(1), mode="drop")
+    return jnp.cumsum(steps[:nnz], dtype=jnp.int32)
+
+
+def _scatter(values: Array, index: Array, size: int) -> Array:
+    """Sum the last axis of `values` into `size` bins chosen by `index`; flat, since windowed scatters are slow."""
+    lead = values.shape[:-1]
+    lanes = jnp.arange(math.prod(lead), dtype=jnp.int32)[:, None]
+    flat = jnp.zeros(math.prod(lead) * size, values.dtype)
+    return flat.at[(lanes * size + index[None]).ravel()].add(values.ravel(), mode="drop").reshape(*lead, size)
+
+
+def _reduce_to(values: Array, batch: tuple[int, ...]) -> Array:
+    """Sum over the batch axes that the result shares."""
+    axes = tuple(i for i, size in enumerate(batch) if size == 1 and values.shape[i] != 1)
+    return jnp.sum(values, axis=axes, keepdims=True) if axes else values
+
+
+def _sources_of_synapses(row_ptr: Array, post: Array, source: Array) -> Array:
+    rows = synapse_rows(row_ptr, post.shape[0])
+    n_rows = source.shape[-1]
+    values = jnp.take(source, jnp.minimum(rows, jnp.int32(n_rows - 1)), axis=-1)
+    return jnp.where(rows < n_rows, values, jnp.zeros((), source.dtype))
+
+
+def _push(row_ptr: Any, post: Any, weight: Any, source: Any, *, n_post: int, width: int, batch: Any) -> list[Array]:
+    receptors = weight.shape[-2]
+    if 0 in (post.shape[0], source.shape[-1], receptors, n_post, *batch):
+        return [jnp.zeros((*batch, receptors, n_post), weight.dtype)]
+    values = weight * _sources_of_synapses(row_ptr, post, source)[..., None, :]
+    return [_scatter(_reduce_to(values, batch), post, n_post)]
+
+
+def _pull(row_ptr: Any, post: Any, weight: Any, target: Any, *, n_post: int, width: int, batch: Any) -> list[Array]:
+    n_rows = row_ptr.shape[0] - 1
+    if 0 in (post.shape[0], n_rows, n_post, *batch):
+        return [jnp.zeros((*batch, n_rows), weight.dtype)]
+    values = _reduce_to(jnp.sum(weight * jnp.take(target, post, axis=-1), axis=-2), batch)
+    return [_scatter(values, synapse_rows(row_ptr, post.shape[0]), n_rows + 1)[..., :n_rows]]
+
+
+def _outer(row_ptr: Any, post: Any, source: Any, target: Any, *, n_post: int, width: int, batch: Any) -> list[Array]:
+    receptors = target.shape[-2]
+    if 0 in (post.shape[0], source.shape[-1], n_post, *batch):
+        return [jnp.zeros((*batch, receptors, width), source.dtype)]
+    values = _sources_of_synapses(row_ptr, post, source)[..., None, :] * jnp.take(target, post, axis=-1)
+    values = _reduce_to(values, batch)
+    return [values if width == post.shape[0] else jnp.sum(values, axis=-1, keepdims=True)]
+
+
+def _shapes(slot: int) -> Any:
+    def infer(row_ptr: Any, post: Any, left: Any, right: Any, *, n_post: int, width: int, batch: Any) -> Any:
+        receptors = (right if slot == WEIGHT else left).shape[-2]
+        core = {WEIGHT: (receptors, width), SOURCE: (row_ptr.shape[0] - 1,), TARGET: (receptors, n_post)}[slot]
+        return [jax.core.ShapedArray((*batch, *core), left.dtype)]
+
+    return infer
+
+
+_PRIMITIVES = (
+    define_kernel("outer", _OPERANDS, _shapes(WEIGHT), _outer),
+    define_kernel("pull", _OPERANDS, _shapes(SOURCE), _pull),
+    define_kernel("push", _OPERANDS, _shapes(TARGET), _push),
+)
+
+
+def _bind(slot: int, row_ptr: Any, post: Any, left: Any, right: Any, **params: Any) -> Array:
+    """Call one of the family; a batch axis that neither factor has is made once and broadcast."""
+    first, second = (i for i in range(3) if i != slot)
+    left_batch = left.shape[: left.ndim - _CORE_RANKS[first]]
+    right_batch = right.shape[: right.ndim - _CORE_RANKS[second]]
+    wanted = params["batch"]
+    params["batch"] = tuple(
+        1 if a == b == 1 else size for a, b, size in zip(left_batch, right_batch, wanted, strict=True)
+    )
+    (out,) = _PRIMITIVES[slot].bind(row_ptr, post, left, right, **params)
+    return out if params["batch"] == wanted else jnp.broadcast_to(out, (*wanted, *out.shape[len(wanted) :]))
+
+
+define_trilinear(_PRIMITIVES, _bind, _CORE_RANKS)
+
+
+def push(
+    row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, source: ArrayLike, *, n_post: int, native: bool
+) -> Array:
+    """Carry values of source rows along the synapses of a sparse graph and sum them at their targets.
+
+    y[r, post[s]] += weight[r, s] * source[row(s)], over all synapses s that belong to a row. Differentiable to any
+    order in weight and source, and batched in both (lanes share the graph). Natively a row whose source is zero costs
+    nothing, so that sparse activity is cheap. Indices in `post` must lie in [0, n_post): they are not checked.
+
+    Args:
+        row_ptr: Offsets of the rows, int32 (rows + 1,).
+        post: Target of each synapse, int32 (nnz,); entries behind row_ptr[-1] are padding.
+        weight: One row for each receptor, float (receptors, nnz), or (receptors, 1) if all synapses share one.
+        source: Value of each row, shape (rows,), dtype of weight.
+        n_post: Number of targets.
+        native: Use the native CPU kernel where the computation runs on a CPU.
+    Returns:
+        Sums at the targets, shape (receptors, n_post).
+    Raises:
+        ValueError: shapes or dtypes disagree; the native kernels are asked for but not available.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn import kernels
+        >>> row_ptr, post = jnp.array([0, 2, 3], jnp.int32), jnp.array([0, 1, 1], jnp.int32)
+        >>> kernels.push(row_ptr, post, jnp.ones((1, 3)), jnp.array([1.0, 10.0]), n_post=2, native=False).tolist()
+        [[1.0, 11.0]]
+    """
+    row_ptr, post, weight, source = (jnp.asarray(array) for array in (row_ptr, post, weight, source))
+    check_graph(row_ptr, post)
+    check_weight(weight, post)
+    check_floats(native, weight=weight, source=source)
+    if source.shape != (row_ptr.shape[0] - 1,):
+        raise ValueError(f"source: got shape {source.shape}, must be ({row_ptr.shape[0] - 1},), one for each row")
+    params = {"n_post": n_post, "width": weight.shape[1], "batch": (), "native": require_native(native)}
+    return _bind(TARGET, row_ptr, post, weight, source, **params)
+
+
+def pull(row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, target: ArrayLike, *, native: bool) -> Array:
+    """Carry values of targets back along the synapses and sum them at the source rows: the transpose of `push`.
+
+    x[row(s)] += sum_r weight[r, s] * target[r, post[s]]. It is the gradient of `push` with respect to its source.
+
+    Args:
+        row_ptr: Offsets of the rows, int32 (rows + 1,).
+        post: Target of each synapse, int32 (nnz,).
+        weight: Float (receptors, nnz) or (receptors, 1).
+        target: Value at each target, shape (receptors, n_post), dtype of weight.
+        native: Use the native CPU kernel where the computation runs on a CPU.
+    Returns:
+        Sums at the rows, shape (rows,).
+    Raises:
+        ValueError: shapes or dtypes disagree; the native kernels are asked for but not available.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn import kernels
+        >>> row_ptr, post = jnp.array([0, 2, 3], jnp.int32), jnp.array([0, 1, 1], jnp.int32)
+        >>> kernels.pull(row_ptr, post, jnp.ones((1, 3)), jnp.array([[1.0, 10.0]]), native=False).tolist()
+        [11.0, 10.0]
+    """
+    row_ptr, post, weight, target = (jnp.asarray(array) for array in (row_ptr, post, weight, target))
+    check_graph(row_ptr, post)
+    check_weight(weight, post)
+    check_floats(native, weight=weight, target=target)
+    if target.ndim != 2 or target.shape[0] != weight.shape[0]:
+        raise ValueError(f"target: got shape {target.shape}, must be ({weight.shape[0]}, n_post), a row a receptor")
+    params = {"n_post": target.shape[1], "width": weight.shape[1], "batch": (), "native": require_native(native)}
+    return _bind(SOURCE, row_ptr, post, weight, target, **params)
+
+
+def outer(
+    row_ptr: ArrayLike, post: ArrayLike, source: ArrayLike, target: ArrayLike, *, width: int | None = None, native: bool
+) -> Array:
+    """The product of source and target value at each synapse, summed over leading axes: a weight gradient.
+
+    w[r, s] = sum_lanes source[row(s)] * target[r, post[s]]. It is the gradient of `push` with respect to its weight;
+    lanes (time steps, batch entries) accumulate in place, and natively a row whose source is zero costs nothing.
+
+    Args:
+        row_ptr: Offsets of the rows, int32 (rows + 1,).
+        post: Target of each synapse, int32 (nnz,).
+        source: Value of each row, shape (..., rows).
+        target: Value at each target, shape (..., receptors, n_post), the same leading axes, dtype of source.
+        width: Number of synapses (nnz, the default), or 1 for the gradient of one weight that all synapses share.
+        native: Use the native CPU kernel where the computation runs on a CPU.
+    Returns:
+        Shape (receptors, width).
+    Raises:
+        ValueError: shapes or dtypes disagree; the native kernels are asked for but not available.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn import kernels
+        >>> row_ptr, post = jnp.array([0, 2, 3], jnp.int32), jnp.array([0, 1, 1], jnp.int32)
+        >>> x, y = jnp.array([1.0, 2.0]), jnp.array([[1.0, 10.0]])
+        >>> kernels.outer(row_ptr, post, x, y, native=False).tolist()
+        [[1.0, 10.0, 20.0]]
+    """
+    row_ptr, post, source, target = (jnp.asarray(array) for array in (row_ptr, post, source, target))
+    check_graph(row_ptr, post)
+    check_floats(native, source=source, target=target)
+    nnz = post.shape[0]
+    width = nnz if width is None else width
+    lead = source.shape[:-1]
+    if source.shape[-1:] != (row_ptr.shape[0] - 1,) or target.ndim != len(lead) + 2 or target.shape[:-2] != lead:
+        raise ValueError(
+            f"source, target: got shapes {source.shape} and {target.shape}, must be (..., {row_ptr.shape[0] - 1}) and "
+            "(..., receptors, n_post) with the same leading axes"
+        )
+    if width not in (1, nnz):
+        raise ValueError(f"width: got {width}, must be 1 or the number of synapse entries, {nnz}")
+    lanes = math.prod(lead)
+    source, target = source.reshape(lanes, -1), target.reshape(lanes, *target.shape[-2:])
+    params = {"n_post": target.shape[-1], "width": width, "batch": (1,), "native": require_native(native)}
+    return _bind(WEIGHT, row_ptr, post, source, target, **params)[0]

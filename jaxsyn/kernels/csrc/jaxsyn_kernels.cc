@@ -1,0 +1,481 @@
+// Native CPU kernels of jaxsyn, called by XLA through its typed foreign function interface.
+//
+// One plain shared library: no Python symbols, no allocation, no exceptions, no threads. The graph is a stacked CSR
+// whose row `k * n_pre + pre` holds the synapses of neuron `pre` with the k-th delay. Every float operand may carry
+// leading batch axes; an axis of size 1 is shared by all lanes (read once for each lane, or summed over the lanes when
+// it belongs to a result). Products are rounded before they are added (the build forbids contraction), so all
+// instruction sets give the same bits.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#define JAXSYN_EXPORT __declspec(dllexport)
+#define JAXSYN_RESTRICT __restrict
+#define JAXSYN_PREFETCH(address) (void)(address)
+static inline int LowestBit(uint64_t word) {
+  unsigned long index;
+  _BitScanForward64(&index, word);
+  return static_cast<int>(index);
+}
+#else
+#define JAXSYN_EXPORT __attribute__((visibility("default")))
+#define JAXSYN_RESTRICT __restrict__
+#define JAXSYN_PREFETCH(address) __builtin_prefetch(address)
+static inline int LowestBit(uint64_t word) { return __builtin_ctzll(word); }
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "spikes are scanned as little-endian words");
+#endif
+
+namespace {
+
+using Dims = ffi::Span<const int64_t>;
+using IntBuffer = ffi::Buffer<ffi::S32>;
+using BoolBuffer = ffi::Buffer<ffi::PRED>;
+using WordBuffer = ffi::Buffer<ffi::U32>;
+
+constexpr int kMaxBatchRank = 8;
+
+// Walks the lanes of K operands that share their leading batch axes; `at[k]` is the element offset of operand k.
+template <int K>
+struct Lanes {
+  int64_t at[K];
+
+  // Returns false where the batch axes of the operands disagree.
+  bool Init(const Dims (&dims)[K], const int (&core_ranks)[K]) {
+    rank_ = static_cast<int>(dims[0].size()) - core_ranks[0];
+    if (rank_ < 0 || rank_ > kMaxBatchRank) return false;
+    for (int d = 0; d < rank_; ++d) sizes_[d] = 1;
+    for (int k = 0; k < K; ++k) {
+      if (static_cast<int>(dims[k].size()) != rank_ + core_ranks[k]) return false;
+      int64_t step = 1;
+      for (int d = rank_; d < rank_ + core_ranks[k]; ++d) step *= dims[k][d];
+      for (int d = rank_ - 1; d >= 0; --d) {
+        const int64_t size = dims[k][d];
+        strides_[k][d] = size == 1 ? 0 : step;
+        step *= size;
+        if (size == 1 || size == sizes_[d]) continue;
+        if (sizes_[d] != 1) return false;
+        sizes_[d] = size;
+      }
+      at[k] = 0;
+    }
+    total_ = 1;
+    for (int d = 0; d < rank_; ++d) {
+      total_ *= sizes_[d];
+      index_[d] = 0;
+    }
+    return true;
+  }
+
+  int64_t total() const { return total_; }
+
+  void Next() {
+    for (int d = rank_ - 1; d >= 0; --d) {
+      for (int k = 0; k < K; ++k) at[k] += strides_[k][d];
+      if (++index_[d] < sizes_[d]) return;
+      for (int k = 0; k < K; ++k) at[k] -= strides_[k][d] * sizes_[d];
+      index_[d] = 0;
+    }
+  }
+
+ private:
+  int rank_;
+  int64_t total_;
+  int64_t sizes_[kMaxBatchRank];
+  int64_t index_[kMaxBatchRank];
+  int64_t strides_[K][kMaxBatchRank];
+};
+
+ffi::Error Invalid(const char* message) { return ffi::Error::InvalidArgument(message); }
+
+const char* const kBadBatch = "jaxsyn: the batch axes of the operands disagree";
+const char* const kBadRow = "jaxsyn: row_ptr must ascend from 0 and end within the synapse arrays";
+const char* const kBadType = "jaxsyn: weights, sources and accumulators must share one dtype, float32 or float64";
+
+// The graph as the kernels see it.
+struct Graph {
+  const int32_t* JAXSYN_RESTRICT row_ptr;
+  const int32_t* JAXSYN_RESTRICT post;
+  int64_t n_rows;
+  int64_t nnz;
+
+  Graph(const IntBuffer& row_ptr_buffer, const IntBuffer& post_buffer)
+      : row_ptr(row_ptr_buffer.typed_data()),
+        post(post_buffer.typed_data()),
+        n_rows(static_cast<int64_t>(row_ptr_buffer.dimensions()[0]) - 1),
+        nnz(static_cast<int64_t>(post_buffer.dimensions()[0])) {}
+
+  bool Holds(int32_t begin, int32_t end) const { return 0 <= begin && begin <= end && end <= nnz; }
+};
+
+// Weights or their cotangents of one lane: (receptors, width), width 1 where all synapses share one value.
+struct Extent {
+  int64_t receptors;
+  int64_t width;
+  int64_t n_post;
+};
+
+inline int64_t FromEnd(const Dims& dims, int back) { return dims[dims.size() - back]; }
+
+// y[r, post[s]] += weight[r, s] * x for the synapses s of one row.
+template <typename T>
+inline void ScatterRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXSYN_RESTRICT weight, T x,
+                       const Extent& extent, T* JAXSYN_RESTRICT y) {
+  const int32_t* JAXSYN_RESTRICT post = graph.post;
+  for (int64_t r = 0; r < extent.receptors; ++r) {
+    T* JAXSYN_RESTRICT target = y + r * extent.n_post;
+    if (extent.width == 1) {
+      const T value = weight[r] * x;
+      for (int32_t s = begin; s < end; ++s) target[post[s]] += value;
+    } else {
+      const T* JAXSYN_RESTRICT row = weight + r * extent.width;
+      for (int32_t s = begin; s < end; ++s) target[post[s]] += row[s] * x;
+    }
+  }
+}
+
+// ---- push, pull, outer: the three derivatives of sum_{r,s} weight[r,s] source[row(s)] target[r,post[s]] ----------
+
+template <typename T>
+ffi::Error PushLane(const Graph& graph, const T* weight, const T* source, const Extent& extent, T* y) {
+  for (int64_t row = 0; row < graph.n_rows; ++row) {
+    const T x = source[row];
+    if (x == T(0)) continue;
+    const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
+    if (!graph.Holds(begin, end)) return Invalid(kBadRow);
+    ScatterRow(graph, begin, end, weight, x, extent, y);
+  }
+  return ffi::Error::Success();
+}
+
+template <typename T>
+ffi::Error PullLane(const Graph& graph, const T* weight, const T* target, const Extent& extent, T* x) {
+  const int32_t* JAXSYN_RESTRICT post = graph.post;
+  for (int64_t row = 0; row < graph.n_rows; ++row) {
+    const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
+    if (!graph.Holds(begin, end)) return Invalid(kBadRow);
+    T sum = x[row];
+    for (int64_t r = 0; r < extent.receptors; ++r) {
+      const T* JAXSYN_RESTRICT y = target + r * extent.n_post;
+      if (extent.width == 1) {
+        for (int32_t s = begin; s < end; ++s) sum += weight[r] * y[post[s]];
+      } else {
+        const T* JAXSYN_RESTRICT values = weight + r * extent.width;
+        for (int32_t s = begin; s < end; ++s) sum += values[s] * y[post[s]];
+      }
+    }
+    x[row] = sum;
+  }
+  return ffi::Error::Success();
+}
+
+template <typename T>
+ffi::Error OuterLane(const Graph& graph, const T* source, const T* target, const Extent& extent, T* weight) {
+  const int32_t* JAXSYN_RESTRICT post = graph.post;
+  for (int64_t row = 0; row < graph.n_rows; ++row) {
+    const T x = source[row];
+    if (x == T(0)) continue;
+    const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
+    if (!graph.Holds(begin, end)) return Invalid(kBadRow);
+    for (int64_t r = 0; r < extent.receptors; ++r) {
+      const T* JAXSYN_RESTRICT y = target + r * extent.n_post;
+      if (extent.width == 1) {
+        T sum = weight[r];
+        for (int32_t s = begin; s < end; ++s) sum += x * y[post[s]];
+        weight[r] = sum;
+      } else {
+        T* JAXSYN_RESTRICT values = weight + r * extent.width;
+        for (int32_t s = begin; s < end; ++s) values[s] += x * y[post[s]];
+      }
+    }
+  }
+  return ffi::Error::Success();
+}
+
+enum class Slot { kPush, kPull, kOuter };
+
+// One driver for the family: `a` and `b` are the two given factors in the order (weight, source, target), `out` the third.
+template <Slot slot, typename T>
+ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& a, const ffi::AnyBuffer& b,
+                          const ffi::AnyBuffer& out) {
+  const Dims a_dims = a.dimensions(), b_dims = b.dimensions(), out_dims = out.dimensions();
+  constexpr int kCoreA = slot == Slot::kOuter ? 1 : 2;
+  constexpr int kCoreB = slot == Slot::kPush ? 1 : 2;
+  constexpr int kCoreOut = slot == Slot::kPull ? 1 : 2;
+  Lanes<3> lanes;
+  if (!lanes.Init({a_dims, b_dims, out_dims}, {kCoreA, kCoreB, kCoreOut})) return Invalid(kBadBatch);
+  const Dims& weight_dims = slot == Slot::kOuter ? out_dims : a_dims;
+  const Dims& target_dims = slot == Slot::kPush ? out_dims : b_dims;
+  const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(target_dims, 1)};
+  if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
+  T* result = static_cast<T*>(out.untyped_data());
+  std::memset(result, 0, out.element_count() * sizeof(T));
+  const T* left = static_cast<const T*>(a.untyped_data());
+  const T* right = static_cast<const T*>(b.untyped_data());
+  for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
+    const T* la = left + lanes.at[0];
+    const T* lb = right + lanes.at[1];
+    T* lo = result + lanes.at[2];
+    ffi::Error error = slot == Slot::kPush   ? PushLane<T>(graph, la, lb, extent, lo)
+                       : slot == Slot::kPull ? PullLane<T>(graph, la, lb, extent, lo)
+                                             : OuterLane<T>(graph, la, lb, extent, lo);
+    if (error.failure()) return error;
+  }
+  return ffi::Error::Success();
+}
+
+template <Slot slot>
+ffi::Error Trilinear(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer a, ffi::AnyBuffer b,
+                     ffi::Result<ffi::AnyBuffer> out) {
+  const ffi::DataType type = out->element_type();
+  if (a.element_type() != type || b.element_type() != type) return Invalid(kBadType);
+  const Graph graph(row_ptr, post);
+  if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, a, b, *out);
+  if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, a, b, *out);
+  return Invalid(kBadType);
+}
+
+// ---- deliver: the spikes of d steps ago, for each delay d ---------------------------------------------------------
+
+constexpr int kBlock = 256;  // rows gathered before they are delivered
+constexpr int kAhead = 4;    // rows whose synapses are requested ahead of use
+constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line
+constexpr int32_t kPrefetchSpan = 8 * kLine;
+
+template <typename T>
+ffi::Error DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
+                       T* acc) {
+  int32_t begins[kBlock], ends[kBlock];
+  for (int i = 0; i < n; ++i) {
+    begins[i] = graph.row_ptr[rows[i]];
+    ends[i] = graph.row_ptr[rows[i] + 1];
+    if (!graph.Holds(begins[i], ends[i])) return Invalid(kBadRow);
+  }
+  for (int i = 0; i < n; ++i) {
+    if (i + kAhead < n) {
+      const int32_t begin = begins[i + kAhead];
+      const int32_t end = std::min(ends[i + kAhead], begin + kPrefetchSpan);
+      for (int32_t s = begin; s < end; s += kLine) {
+        JAXSYN_PREFETCH(graph.post + s);
+        if (extent.width != 1) {
+          for (int64_t r = 0; r < extent.receptors; ++r) JAXSYN_PREFETCH(weight + r * extent.width + s);
+        }
+      }
+    }
+    ScatterRow(graph, begins[i], ends[i], weight, gain, extent, acc);
+  }
+  return ffi::Error::Success();
+}
+
+// The ring of emitted ids of one lane.
+struct Ring {
+  const int32_t* ids;
+  const int32_t* counts;
+  int64_t n_slots;
+  int64_t capacity;
+};
+
+inline int64_t SlotOf(int64_t tick, int64_t n_slots) {
+  const int64_t slot = tick % n_slots;
+  return slot < 0 ? slot + n_slots : slot;
+}
+
+template <typename T>
+ffi::Error DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& delays, const Ring& ring,
+                       int32_t tick, int32_t first, int32_t n_sources, const Extent& extent, T* acc) {
+  int32_t rows[kBlock];
+  int n = 0;
+  const int32_t* delay = delays.typed_data();
+  const int64_t n_delays = delays.dimensions()[0];
+  for (int64_t k = 0; k < n_delays; ++k) {
+    const int64_t slot = SlotOf(static_cast<int64_t>(tick) - delay[k], ring.n_slots);
+    const int64_t count = std::min<int64_t>(ring.counts[slot], ring.capacity);
+    const int32_t* ids = ring.ids + slot * ring.capacity;
+    const int32_t base = static_cast<int32_t>(k * n_sources);
+    for (int64_t j = 0; j < count; ++j) {
+      const uint32_t local = static_cast<uint32_t>(ids[j]) - static_cast<uint32_t>(first);
+      if (local >= static_cast<uint32_t>(n_sources)) continue;
+      const int32_t row = base + static_cast<int32_t>(local);
+      JAXSYN_PREFETCH(graph.row_ptr + row);
+      rows[n++] = row;
+      if (n < kBlock) continue;
+      ffi::Error error = DeliverRows<T>(graph, rows, n, weight, gain, extent, acc);
+      if (error.failure()) return error;
+      n = 0;
+    }
+  }
+  return DeliverRows<T>(graph, rows, n, weight, gain, extent, acc);
+}
+
+template <typename T>
+ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi::AnyBuffer& weight,
+                        const ffi::AnyBuffer& gain, const IntBuffer& delays, const IntBuffer& ids,
+                        const IntBuffer& counts, const IntBuffer& tick, int32_t first, int32_t n_sources,
+                        const ffi::AnyBuffer& out) {
+  const Dims out_dims = out.dimensions(), weight_dims = weight.dimensions(), ids_dims = ids.dimensions();
+  Lanes<6> lanes;
+  if (!lanes.Init({out_dims, weight_dims, gain.dimensions(), ids_dims, counts.dimensions(), tick.dimensions()},
+                  {2, 2, 0, 2, 1, 0})) {
+    return Invalid(kBadBatch);
+  }
+  const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(out_dims, 1)};
+  if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
+  if (static_cast<int64_t>(delays.dimensions()[0]) * n_sources != graph.n_rows) {
+    return Invalid("jaxsyn: row_ptr must hold one row for each delay and source");
+  }
+  T* result = static_cast<T*>(out.untyped_data());
+  if (result != acc.untyped_data()) std::memcpy(result, acc.untyped_data(), out.element_count() * sizeof(T));
+  const T* weights = static_cast<const T*>(weight.untyped_data());
+  const T* gains = static_cast<const T*>(gain.untyped_data());
+  for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
+    const Ring ring{ids.typed_data() + lanes.at[3], counts.typed_data() + lanes.at[4], FromEnd(ids_dims, 2),
+                    FromEnd(ids_dims, 1)};
+    ffi::Error error = DeliverLane<T>(graph, weights + lanes.at[1], gains[lanes.at[2]], delays, ring,
+                                      tick.typed_data()[lanes.at[5]], first, n_sources, extent, result + lanes.at[0]);
+    if (error.failure()) return error;
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error Deliver(ffi::AnyBuffer acc, IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain,
+                   IntBuffer delays, IntBuffer ids, IntBuffer counts, IntBuffer tick,
+                   ffi::Result<ffi::AnyBuffer> out, int32_t first, int32_t n_sources) {
+  const ffi::DataType type = out->element_type();
+  if (acc.element_type() != type || weight.element_type() != type || gain.element_type() != type) {
+    return Invalid(kBadType);
+  }
+  const Graph graph(row_ptr, post);
+  if (type == ffi::F32) {
+    return DeliverTyped<float>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, *out);
+  }
+  if (type == ffi::F64) {
+    return DeliverTyped<double>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, *out);
+  }
+  return Invalid(kBadType);
+}
+
+// ---- emit and pack: from one byte for each neuron to indices and to bits --------------------------------------------
+
+// Writes the first `capacity` indices of the set bytes, ascending; returns how many bytes are set.
+int32_t Compact(const uint8_t* JAXSYN_RESTRICT spikes, int64_t n, int32_t* JAXSYN_RESTRICT ids, int64_t capacity) {
+  int64_t count = 0;
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    uint64_t words[8];
+    std::memcpy(words, spikes + i, sizeof(words));
+    const uint64_t any = ((words[0] | words[1]) | (words[2] | words[3])) | ((words[4] | words[5]) | (words[6] | words[7]));
+    if (any == 0) continue;
+    for (int w = 0; w < 8; ++w) {
+      for (uint64_t word = words[w]; word != 0; word &= word - 1) {
+        if (count < capacity) ids[count] = static_cast<int32_t>(i + 8 * w + LowestBit(word) / 8);
+        ++count;
+      }
+    }
+  }
+  for (; i < n; ++i) {
+    if (spikes[i] == 0) continue;
+    if (count < capacity) ids[count] = static_cast<int32_t>(i);
+    ++count;
+  }
+  return static_cast<int32_t>(count);
+}
+
+ffi::Error Emit(BoolBuffer spikes, IntBuffer ids, IntBuffer counts, IntBuffer tick, ffi::RemainingArgs after,
+                ffi::Result<IntBuffer> ids_out, ffi::Result<IntBuffer> counts_out) {
+  (void)after;  // operands that must be ready first: an order, not a value
+  const Dims spike_dims = spikes.dimensions(), ids_dims = ids.dimensions(), count_dims = counts.dimensions();
+  Lanes<4> lanes;
+  if (!lanes.Init({spike_dims, ids_dims, count_dims, tick.dimensions()}, {1, 2, 1, 0})) return Invalid(kBadBatch);
+  const int64_t n = FromEnd(spike_dims, 1), n_slots = FromEnd(ids_dims, 2), capacity = FromEnd(ids_dims, 1);
+  int32_t* all_ids = ids_out->typed_data();
+  int32_t* all_counts = counts_out->typed_data();
+  if (all_ids != ids.typed_data()) std::memcpy(all_ids, ids.untyped_data(), ids.size_bytes());
+  if (all_counts != counts.typed_data()) std::memcpy(all_counts, counts.untyped_data(), counts.size_bytes());
+  const uint8_t* bytes = static_cast<const uint8_t*>(spikes.untyped_data());
+  for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
+    const int64_t slot = SlotOf(tick.typed_data()[lanes.at[3]], n_slots);
+    all_counts[lanes.at[2] + slot] =
+        Compact(bytes + lanes.at[0], n, all_ids + lanes.at[1] + slot * capacity, capacity);
+  }
+  return ffi::Error::Success();
+}
+
+ffi::Error Pack(BoolBuffer spikes, ffi::Result<WordBuffer> words) {
+  const int64_t n = FromEnd(spikes.dimensions(), 1), width = FromEnd(words->dimensions(), 1);
+  if (width != (n + 31) / 32) return Invalid("jaxsyn: pack needs ceil(n / 32) words");
+  const int64_t lanes = width == 0 ? 0 : static_cast<int64_t>(words->element_count()) / width;
+  const uint8_t* bytes = static_cast<const uint8_t*>(spikes.untyped_data());
+  uint32_t* out = words->typed_data();
+  for (int64_t lane = 0; lane < lanes; ++lane, bytes += n, out += width) {
+    for (int64_t w = 0; w < width; ++w) {
+      uint64_t eight[4] = {0, 0, 0, 0};
+      const int64_t left = std::min<int64_t>(32, n - 32 * w);
+      if (left == 32) {
+        std::memcpy(eight, bytes + 32 * w, 32);
+      } else {
+        std::memcpy(eight, bytes + 32 * w, static_cast<size_t>(left));
+      }
+      uint32_t word = 0;
+      for (int q = 0; q < 4; ++q) {  // eight bytes of 0 or 1: the product collects them in its top byte
+        word |= static_cast<uint32_t>((eight[q] * UINT64_C(0x0102040810204080)) >> 56) << (8 * q);
+      }
+      out[w] = word;
+    }
+  }
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+extern "C" {
+// Raised with every change of an operand list, so that a library left from an earlier build is not used.
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 1; }
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_deliver(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_emit(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pack(XLA_FFI_CallFrame* frame);
+}
+
+#define JAXSYN_TRILINEAR(symbol, slot)                                                                            \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(                                                                                  \
+      symbol, Trilinear<slot>,                                                                                    \
+      ffi::Ffi::Bind().Arg<IntBuffer>().Arg<IntBuffer>().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>())
+
+JAXSYN_TRILINEAR(jaxsyn_push, Slot::kPush);
+JAXSYN_TRILINEAR(jaxsyn_pull, Slot::kPull);
+JAXSYN_TRILINEAR(jaxsyn_outer, Slot::kOuter);
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_deliver, Deliver,
+                              ffi::Ffi::Bind()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<int32_t>("first")
+                                  .Attr<int32_t>("n_sources"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_emit, Emit,
+                              ffi::Ffi::Bind()
+                                  .Arg<BoolBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .RemainingArgs()
+                                  .Ret<IntBuffer>()
+                                  .Ret<IntBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_pack, Pack, ffi::Ffi::Bind().Arg<BoolBuffer>().Ret<WordBuffer>());

@@ -1,0 +1,23 @@
+"""The network: populations, projections and stimuli as one pytree, its state, and its step.
+
+This is the only room that sees neurons, receptors, stimuli, plasticity and connectivity together. A new kind of
+connection between groups is a new `AbstractLink`; the step (`_step.py`) says when its arrivals count.
+"""
+
+from ._group import Emission as Emission
+from ._group import Group as Group
+from ._group import GroupState as GroupState
+from ._link import AbstractLink as AbstractLink
+from ._link import LinkState as LinkState
+from ._link import SparseLink as SparseLink
+from ._link import TransformLink as TransformLink
+from ._network import BoundStimulus as BoundStimulus
+from ._network import Network as Network
+from ._network import NetworkState as NetworkState
+from ._network import Part as Part
+from ._population import Population as Population
+from ._projection import Projection as Projection
+from ._step import Mode as Mode
+from ._step import Prepared as Prepared
+from ._step import prepare as prepare
+from ._step import step as step

@@ -1,0 +1,157 @@
+"""Links: projections bound to groups, sorted and sized; how their arrivals are computed."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .. import kernels
+from .._core import Array, float_dtype
+from ..connect import AbstractBoundTransform, SparseGraph, bcoo_push
+from ..plasticity import AbstractShortTerm
+
+
+class LinkState(eqx.Module):
+    """State of a link.
+
+    Attributes:
+        release: Short-term plasticity of its sources, or None.
+        values: Ring of amplitudes sent, (slots, n_sources), or None without short-term plasticity.
+        statistics: Running statistics of a transform with batch normalization, else ().
+    """
+
+    release: Any
+    values: Array | None
+    statistics: Any
+
+
+class AbstractLink(eqx.Module):
+    """A projection between two groups.
+
+    Attributes:
+        name: Name of the projection.
+        source, target: Indices of the groups.
+        first, n_sources: Slice of the source population within its group.
+        receptors: Names of the receptors it reaches; "" for discrete neurons.
+        slots: Steps of history it needs: longest delay + 1.
+        instant: Whether it has synapses of delay 0.
+    """
+
+    name: eqx.AbstractVar[str]
+    source: eqx.AbstractVar[int]
+    target: eqx.AbstractVar[int]
+    first: eqx.AbstractVar[int]
+    n_sources: eqx.AbstractVar[int]
+    receptors: eqx.AbstractVar[tuple[str, ...]]
+    slots: eqx.AbstractVar[int]
+    instant: eqx.AbstractVar[bool]
+
+
+class SparseLink(AbstractLink):
+    """Synapses of a sparse graph; several receptors share it.
+
+    Attributes:
+        graph: Rows of (delay, source); targets are indices in the target group.
+        weight: Shape (receptors, synapses padded) or (receptors, 1) for one weight each.
+        gain: Factor of all weights.
+        short_term: Release of the sources, or None.
+        form: "ids" (late delivery of spike ids), "values" (numbers with gradient or amplitude) or "bcoo".
+    """
+
+    graph: SparseGraph
+    weight: Array
+    gain: Array
+    short_term: AbstractShortTerm | None
+    name: str = eqx.field(static=True)
+    source: int = eqx.field(static=True)
+    target: int = eqx.field(static=True)
+    first: int = eqx.field(static=True)
+    n_sources: int = eqx.field(static=True)
+    receptors: tuple[str, ...] = eqx.field(static=True)
+    slots: int = eqx.field(static=True)
+    instant: bool = eqx.field(static=True)
+    form: str = eqx.field(static=True)
+
+    def init_state(self) -> LinkState:
+        """State before the first spike."""
+        if self.short_term is None:
+            return LinkState(None, None, ())
+        ring = jnp.zeros((self.slots, self.n_sources), float_dtype())
+        return LinkState(self.short_term.init_state(self.n_sources), ring, ())
+
+    def release(self, state: LinkState, spikes: Array, tick: Array, dt_ms: float) -> LinkState:
+        """Amplitudes of the source spikes stamped `tick`, written into the link's own history."""
+        if self.short_term is None or state.values is None:
+            return state
+        now = spikes[self.first : self.first + self.n_sources].astype(state.values.dtype)
+        amplitude, release = self.short_term.release(state.release, now, tick, dt_ms)
+        ring = jax.lax.dynamic_update_index_in_dim(state.values, amplitude, tick % self.slots, 0)
+        return LinkState(release, ring, state.statistics)
+
+    def deliver_ids(self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool) -> Array:
+        """Add the arrivals due at `tick` to an accumulator (receptors, n_targets)."""
+        graph = self.graph
+        return kernels.deliver(
+            *(acc, graph.row_ptr, graph.post, self.weight, self.gain, graph.delays, ids, counts, tick),
+            first=self.first,
+            n_sources=self.n_sources,
+            native=native,
+        )
+
+    def deliver_values(self, values: Array, tick: Array, first: int, *, native: bool) -> Array:
+        """Arrivals due at `tick`, (receptors, n_targets), from a ring of numbers (slots, n)."""
+        rows = (tick - self.graph.delays) % values.shape[0]
+        sent = values[rows][:, first : first + self.n_sources] if values.shape[0] > 1 else values[:, first:][:, : self.n_sources]
+        source = jnp.ravel(jnp.broadcast_to(sent, (self.graph.n_delays, self.n_sources)))
+        n_post = self.graph.n_post
+        if self.form == "bcoo":
+            out = bcoo_push(self.graph.row_ptr, self.graph.post, self.weight, source, n_post=n_post)
+        else:
+            out = kernels.push(self.graph.row_ptr, self.graph.post, self.weight, source, n_post=n_post, native=native)
+        return self.gain * out
+
+
+class TransformLink(AbstractLink):
+    """A dense transform between two populations with one delay.
+
+    Attributes:
+        transform: Maps emissions (n_sources,) to arrivals (n_targets,).
+        gain: Factor of all arrivals.
+        delay: Delay in steps, int32.
+        first_target, n_targets: Slice of the target population within its group.
+    """
+
+    transform: AbstractBoundTransform
+    gain: Array
+    delay: Array
+    name: str = eqx.field(static=True)
+    source: int = eqx.field(static=True)
+    target: int = eqx.field(static=True)
+    first: int = eqx.field(static=True)
+    n_sources: int = eqx.field(static=True)
+    first_target: int = eqx.field(static=True)
+    n_targets: int = eqx.field(static=True)
+    receptors: tuple[str, ...] = eqx.field(static=True)
+    slots: int = eqx.field(static=True)
+    instant: bool = eqx.field(static=True)
+
+    def init_state(self) -> LinkState:
+        """Statistics before training."""
+        return LinkState(None, None, self.transform.init_statistics())
+
+    def deliver(
+        self, state: LinkState, values: Array, tick: Array, size: int, *, training: bool, axis_name: str | None
+    ) -> tuple[Array, LinkState]:
+        """Arrivals due at `tick` for the whole target group, (1, size), from a ring of numbers (slots, n)."""
+        row = values[(tick - self.delay) % values.shape[0]] if values.shape[0] > 1 else values[0]
+        sent = row[self.first : self.first + self.n_sources]
+        out, statistics = self.transform(sent, state.statistics, training=training, axis_name=axis_name)
+        out = self.gain * spread(out, self.first_target, size)
+        return out[None, :], LinkState(state.release, state.values, statistics)
+
+
+def spread(values: Array, first: int, size: int) -> Array:
+    """Values of a slice that begins at `first`, as an array of the whole group, zero elsewhere."""
+    n = values.shape[0]
+    return values if n == size else jnp.pad(values, (first, size - first - n))

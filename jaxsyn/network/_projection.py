@@ -1,0 +1,84 @@
+"""Projections: who reaches whom, with which weight and delay."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from .._core import Array, Parameters, Weights, as_float, param
+from ..connect import AbstractDistribution, AbstractRule, AbstractTransform
+from ..plasticity import AbstractShortTerm
+
+PROPAGATIONS = ("auto", "sparse", "bcoo")
+
+
+class Projection(Parameters):
+    """Synapses from one population to one or several.
+
+    Args:
+        source: Name of the source population.
+        target: Name or names of the target populations; several count as one long population, in this order.
+        connectivity: A rule of `js.connect` (sparse) or a transform such as `Dense` (matrix).
+        weight_nS, weight_pA, weight_mV, weight: Weight in the unit of the receptor (`weight`: discrete neurons): a
+            number, one value for each synapse, a distribution, or a mapping from receptor to one of these. Several
+            receptors share one graph. A transform without weight initializes itself.
+        delay_ms: Delay, a multiple of dt_ms: a number, one for each synapse, or a distribution, whose samples are
+            rounded to the grid and up to one step. 0 is legal into kinetic receptors in any graph, and into
+            receptors that act at once (delta, discrete neurons) where no loop of such projections exists.
+        gain: Factor of all weights, a traced leaf for scans.
+        short_term: Short-term plasticity of the source's release.
+        propagation: "auto", "sparse" (event-driven) or "bcoo" (`jax.experimental.sparse`, cost of all synapses).
+    Raises:
+        ValueError: Weights in two units, unknown propagation, connectivity of a wrong kind.
+    References:
+        Delays as in NEST: an emission stamped t arrives at t + delay.
+    Example:
+        >>> import jaxsyn as js
+        >>> js.Projection("E", "I", js.connect.FixedProbability(0.1), weight_nS={"AMPA": 1.0}, delay_ms=1.5).target
+        ('I',)
+    """
+
+    source: str = eqx.field(static=True)
+    target: tuple[str, ...] = eqx.field(static=True)
+    connectivity: AbstractRule | AbstractTransform = eqx.field(static=True)
+    weights: Weights | None
+    delay_ms: Any
+    gain: Array = param()
+    short_term: AbstractShortTerm | None
+    propagation: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        source: str,
+        target: str | Sequence[str],
+        connectivity: AbstractRule | AbstractTransform,
+        *,
+        delay_ms: Any = 0.0,
+        gain: Any = 1.0,
+        short_term: AbstractShortTerm | None = None,
+        propagation: str = "auto",
+        **weights: Any,
+    ) -> None:
+        where = f"Projection({source!r} -> {target!r})"
+        self.source = source
+        self.target = (target,) if isinstance(target, str) else tuple(target)
+        if not isinstance(connectivity, AbstractRule | AbstractTransform):
+            raise ValueError(f"{where}: got connectivity {connectivity!r}; allowed: e.g. js.connect.FixedProbability(0.1)")
+        if propagation not in PROPAGATIONS:
+            raise ValueError(f"{where}: got propagation {propagation!r}; allowed: {', '.join(PROPAGATIONS)}")
+        unknown = sorted(set(weights) - {"weight_nS", "weight_pA", "weight_mV", "weight"})
+        if unknown:
+            raise ValueError(
+                f"{where}: unknown argument {unknown[0]!r}; the weight is one of weight_nS, weight_pA, weight_mV, weight"
+            )
+        self.connectivity, self.propagation, self.short_term = connectivity, propagation, short_term
+        self.weights = Weights.parse(
+            where,
+            pA=weights.get("weight_pA"),
+            nS=weights.get("weight_nS"),
+            mV=weights.get("weight_mV"),
+            pure=weights.get("weight"),
+        )
+        self.delay_ms = delay_ms if isinstance(delay_ms, AbstractDistribution) else np.asarray(delay_ms, np.float64)
+        self.gain = as_float(gain)

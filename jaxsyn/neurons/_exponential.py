@@ -1,0 +1,177 @@
+"""Neurons with exponential spike initiation: EIF and AdEx, and the coordinate that keeps them regular."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .._core import Array, float_dtype, param
+from ._base import AbstractChart, AbstractContinuousNeuron
+from ._lif import VoltageState
+
+_STEEP = 30.0  # (V - V_T) / Delta_T above which the upstroke lasts less than 1e-9 ms: held, so that nothing overflows
+
+
+class SoftplusChart(AbstractChart):
+    """x = -Delta_T log(1 + exp(-(V - V_T) / Delta_T)): V - V_T far below threshold, finite at V = infinity.
+
+    In x the exponential of the EIF and AdEx upstroke is the constant g_L Delta_T / C, so that a fixed step crosses
+    the blow-up without noticing it.
+
+    Args:
+        V_T_mV: Foot of the exponential, mV.
+        Delta_T_mV: Slope factor, mV; below 0.01 mV the chart keeps that width (it then only straightens the kink).
+        V_top_mV: Voltages above this are cut, mV: the potential that counts as a spike.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> chart = SoftplusChart(jnp.asarray(-50.0), jnp.asarray(2.0), jnp.asarray(0.0))
+        >>> bool(abs(chart.back(chart.to(jnp.asarray(-45.0))) + 45.0) < 1e-4)
+        True
+    """
+
+    V_T_mV: Array
+    Delta_T_mV: Array
+    V_top_mV: Array
+
+    def _width(self) -> Array:
+        return jnp.maximum(self.Delta_T_mV, 0.01)
+
+    def to(self, V_mV: Array) -> Array:
+        width = self._width()
+        u = (V_mV - self.V_T_mV) / width
+        return -width * (jnp.maximum(-u, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(u))))
+
+    def back(self, x: Array) -> Array:
+        width = self._width()
+        remaining = jnp.maximum(-jnp.expm1(jnp.minimum(x, 0.0) / width), 1e-30)
+        return jnp.minimum(self.V_T_mV + x - width * jnp.log(remaining), self.V_top_mV)
+
+    def slope(self, V_mV: Array) -> Array:
+        return 1.0 / (1.0 + jnp.exp(jnp.minimum((V_mV - self.V_T_mV) / self._width(), _STEEP)))
+
+
+def _upstroke(V_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
+    """Delta_T exp((V - V_T) / Delta_T), zero in the limit Delta_T = 0 below threshold, finite for any V."""
+    width = jnp.maximum(Delta_T_mV, 1e-6)
+    return jnp.where(Delta_T_mV > 0.0, Delta_T_mV, 0.0) * jnp.exp(jnp.minimum((V_mV - V_T_mV) / width, _STEEP))
+
+
+def _firing_level(V_peak_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
+    """Voltage that counts as a spike: V_peak, and V_T itself when there is no exponential (LIF limit)."""
+    return jnp.where(Delta_T_mV > 0.0, V_peak_mV, V_T_mV)
+
+
+class EIF(AbstractContinuousNeuron):
+    """Exponential integrate-and-fire neuron.
+
+    C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) + I; at V >= V_peak a spike, V := V_reset.
+    Delta_T = 0 is the LIF neuron with threshold V_T. Finite for any input in float32.
+
+    Args:
+        C_pF: Capacitance, pF, > 0.
+        g_L_nS: Leak conductance, nS, > 0.
+        E_L_mV: Leak reversal, mV.
+        V_T_mV: Foot of the exponential, mV.
+        Delta_T_mV: Slope factor, mV, >= 0.
+        V_reset_mV: Potential after a spike, mV.
+        V_peak_mV: Potential that counts as a spike, mV. Above V_T + 10 Delta_T its value moves spike times by less
+            than 1e-3 ms.
+    Raises:
+        ValueError: A parameter is not finite or out of range.
+    References:
+        Fourcaud-Trocme, Hansel, van Vreeswijk and Brunel (2003), J. Neurosci. 23:11628, eq. 4.
+    Example:
+        >>> import jaxsyn as js
+        >>> js.neurons.EIF(Delta_T_mV=3.0).init_state((2,)).V_mV.shape
+        (2,)
+    """
+
+    C_pF: Array = param(200.0, above=0.0)
+    g_L_nS: Array = param(10.0, above=0.0)
+    E_L_mV: Array = param(-65.0)
+    V_T_mV: Array = param(-59.9)
+    Delta_T_mV: Array = param(3.48, low=0.0)
+    V_reset_mV: Array = param(-68.0)
+    V_peak_mV: Array = param(0.0)
+
+    def init_state(self, shape: tuple[int, ...]) -> VoltageState:
+        return VoltageState(jnp.zeros(shape, float_dtype()) + self.E_L_mV)
+
+    def derivative(self, state: VoltageState, I_pA: Array) -> VoltageState:
+        upstroke = _upstroke(state.V_mV, self.V_T_mV, self.Delta_T_mV)
+        return VoltageState((self.g_L_nS * (self.E_L_mV - state.V_mV + upstroke) + I_pA) / self.C_pF)
+
+    def threshold_gap(self, state: VoltageState) -> Array:
+        return state.V_mV - _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
+
+    def reset(self, state: VoltageState) -> VoltageState:
+        return VoltageState(jnp.zeros_like(state.V_mV) + self.V_reset_mV)
+
+    def chart(self) -> SoftplusChart:
+        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, self.V_peak_mV)
+
+
+class AdExState(eqx.Module):
+    """Membrane potential `V_mV` and adaptation current `w_pA`, shape (n,)."""
+
+    V_mV: Array
+    w_pA: Array
+
+
+class AdEx(AbstractContinuousNeuron):
+    """Adaptive exponential integrate-and-fire neuron.
+
+    C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) - w + I
+    tau_w dw/dt = a (V - E_L) - w; at V >= V_peak a spike, V := V_reset, w := w + b.
+    Delta_T = 0 is the adaptive LIF neuron with threshold V_T. Finite for any input in float32.
+
+    Args:
+        C_pF: Capacitance, pF, > 0.
+        g_L_nS: Leak conductance, nS, > 0.
+        E_L_mV: Leak reversal, mV.
+        V_T_mV: Foot of the exponential, mV.
+        Delta_T_mV: Slope factor, mV, >= 0.
+        tau_w_ms: Adaptation time constant, ms, > 0.
+        a_nS: Subthreshold adaptation, nS.
+        b_pA: Adaptation added by each spike, pA.
+        V_reset_mV: Potential after a spike, mV.
+        V_peak_mV: Potential that counts as a spike, mV. The upstroke ends in finite time: between 0 and 20 mV
+            spike times differ by less than 1e-9 ms; a low value such as V_T + 5 Delta_T advances each by
+            about C/g_L exp(-5).
+    Raises:
+        ValueError: A parameter is not finite or out of range.
+    References:
+        Brette and Gerstner (2005), J. Neurophysiol. 94:3637, eqs. 1-3 and table 1 (defaults; V_peak 20 mV).
+    Example:
+        >>> import jaxsyn as js
+        >>> sorted(vars(js.neurons.AdEx().init_state((2,))))
+        ['V_mV', 'w_pA']
+    """
+
+    C_pF: Array = param(281.0, above=0.0)
+    g_L_nS: Array = param(30.0, above=0.0)
+    E_L_mV: Array = param(-70.6)
+    V_T_mV: Array = param(-50.4)
+    Delta_T_mV: Array = param(2.0, low=0.0)
+    tau_w_ms: Array = param(144.0, above=0.0)
+    a_nS: Array = param(4.0)
+    b_pA: Array = param(80.5)
+    V_reset_mV: Array = param(-70.6)
+    V_peak_mV: Array = param(20.0)
+
+    def init_state(self, shape: tuple[int, ...]) -> AdExState:
+        zero = jnp.zeros(shape, float_dtype())
+        return AdExState(zero + self.E_L_mV, zero)
+
+    def derivative(self, state: AdExState, I_pA: Array) -> AdExState:
+        V, w = state.V_mV, state.w_pA
+        upstroke = _upstroke(V, self.V_T_mV, self.Delta_T_mV)
+        dV = (self.g_L_nS * (self.E_L_mV - V + upstroke) - w + I_pA) / self.C_pF
+        return AdExState(dV, (self.a_nS * (V - self.E_L_mV) - w) / self.tau_w_ms)
+
+    def threshold_gap(self, state: AdExState) -> Array:
+        return state.V_mV - _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
+
+    def reset(self, state: AdExState) -> AdExState:
+        return AdExState(jnp.zeros_like(state.V_mV) + self.V_reset_mV, state.w_pA + self.b_pA)
+
+    def chart(self) -> SoftplusChart:
+        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, self.V_peak_mV)

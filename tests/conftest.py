@@ -1,0 +1,30 @@
+"""What holds for every test: CPU, strict promotion, types and shapes checked at run time, repeatable examples.
+
+Warnings are errors (pyproject.toml). To reuse compiled programs between runs while you work, set JAX's own
+`JAX_COMPILATION_CACHE_DIR`.
+"""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import jax
+import jaxtyping
+
+# Before the first import of jaxsyn: from here on beartype checks every annotated call and field of the package. As for
+# mypy, an int may stand where a float is asked for.
+jaxtyping.install_import_hook("jaxsyn", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+hypothesis.settings.register_profile(
+    "jaxsyn",
+    deadline=None,  # the first example of each shape compiles
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("jaxsyn")
