@@ -1,0 +1,22 @@
+"""jaxsyn: spiking neural networks in JAX, simulated, differentiated and mapped to chips with one network concept."""
+
+from . import analysis as analysis
+from . import connect as connect
+from . import kernels as kernels
+from . import neurons as neurons
+from . import plasticity as plasticity
+from . import receptors as receptors
+from . import record as record
+from . import stimuli as stimuli
+from . import surrogate as surrogate
+from ._core import SimulationError as SimulationError
+from ._version import __version__ as __version__
+from .network import Network as Network
+from .network import NetworkState as NetworkState
+from .network import Population as Population
+from .network import Projection as Projection
+from .simulate import Solution as Solution
+from .simulate import SpikeTrains as SpikeTrains
+from .simulate import Trace as Trace
+from .simulate import run as run
+from .simulate import simulate as simulate

@@ -46,9 +46,9 @@ def bcoo_push(
     Raises:
         ValueError: weight or source of a wrong shape (trace time).
     Example:
-        >>> edges = bcoo_push(jnp.array([0, 1], jnp.int32), jnp.array([1], jnp.int32), jnp.ones((1, 1)), jnp.ones(1),
-        ...                   n_post=2)
-        >>> edges.tolist()
+        >>> y = bcoo_push(jnp.array([0, 1], jnp.int32), jnp.array([1], jnp.int32), jnp.ones((1, 1)), jnp.ones(1),
+        ...               n_post=2)
+        >>> y.tolist()
         [[0.0, 1.0]]
     """
     from jax.experimental.sparse import BCOO, bcoo_dot_general

@@ -140,7 +140,12 @@ def normal(seed: ArrayLike, stream: ArrayLike, index: ArrayLike, step: ArrayLike
         >>> bool(abs(z.mean()) < 0.01) and bool(abs(z.std() - 1.0) < 0.01)
         True
     """
-    bits, dtype = random_bits(seed, stream, index, step), float_dtype()
+    return _standard_normal(random_bits(seed, stream, index, step))
+
+
+def _standard_normal(bits: Array) -> Array:
+    """The quantile of one word: its sign, and the tail probability of the others."""
+    dtype = float_dtype()
     p = ((bits & np.uint32(0x7FFFFFFF)).astype(jnp.int32).astype(dtype) + 0.5) * 2.0**-32
     x = 1.0 - 2.0 * p
     z = math.sqrt(2.0) * jax.lax.erf_inv(x) if dtype == jnp.float64 else x * _stretch(-jnp.log(4.0 * p * (1.0 - p)))

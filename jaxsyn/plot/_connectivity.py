@@ -1,19 +1,22 @@
 """Who reaches whom: the connection matrix and the degrees."""
 
 import dataclasses
+import math
 from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from ._style import EXCITATORY, INHIBITORY, Axes, Figure, despine, new_figure, note, style
+from ._style import EXCITATORY, INHIBITORY, Axes, Figure, color_bar, despine, new_figure, note, style, whole_numbers
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 # A graph, a matrix (dense, SciPy, BCOO), a list of edges, or (pre, post, n_pre, n_post).
 Connections: TypeAlias = Any
-# The picture of the matrix has at most this many cells on a side.
-_CELLS = 120
+# The picture of a large matrix has cells of about this many synapses, so that chance alone varies them by 10 %.
+_SYNAPSES_PER_CELL = 100
+# A matrix of at most this many neurons on a side is shown pair by pair.
+_PAIRWISE = 120
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +35,7 @@ def _edges(graph: Connections) -> _Edges:
         pre, post, n_pre, n_post = graph
     elif hasattr(graph, "row_ptr"):  # stacked CSR: row = delay * n_pre + pre, entries behind the last row are padding
         n_pre, n_post = graph.n_pre, graph.n_post
-        per_row = np.diff(np.asarray(graph.row_ptr, dtype=np.int64))
+        per_row: Integers = np.diff(np.asarray(graph.row_ptr)).astype(np.int64)
         pre = np.repeat(np.arange(len(per_row)) % max(int(n_pre), 1), per_row)
         post = np.asarray(graph.post)[: len(pre)]
     elif hasattr(graph, "pre") and hasattr(graph, "post"):
@@ -63,7 +66,7 @@ def _checked(pre: npt.NDArray[Any], post: npt.NDArray[Any], n_pre: int, n_post: 
     if pre.shape != post.shape or pre.ndim != 1:
         raise ValueError(f"connectivity: pre has shape {pre.shape} and post {post.shape}; allowed: (synapses,) both")
     for name, index, n in (("pre", pre, n_pre), ("post", post, n_post)):
-        if index.size and not (index.min() >= 0 and index.max() < n):
+        if index.size and (index.min() < 0 or index.max() >= n):
             raise ValueError(
                 f"connectivity: {name} reaches from {index.min()} to {index.max()}; allowed: 0..{n - 1}. "
                 "Number the neurons within their population"
@@ -73,7 +76,8 @@ def _checked(pre: npt.NDArray[Any], post: npt.NDArray[Any], n_pre: int, n_post: 
 
 def _draw_matrix(ax: Axes, edges: _Edges) -> None:
     """Share of existing synapses in each cell of a grid over the matrix; each cell is one pair in a small matrix."""
-    cells = min(edges.n_pre, _CELLS), min(edges.n_post, _CELLS)
+    coarse = int(np.clip(math.sqrt(len(edges.pre) / _SYNAPSES_PER_CELL), 20, _PAIRWISE))
+    cells = [n if n <= _PAIRWISE else coarse for n in (edges.n_pre, edges.n_post)]
     limits = (-0.5, edges.n_pre - 0.5), (-0.5, edges.n_post - 0.5)
     grid = [np.linspace(low, high, k + 1) for (low, high), k in zip(limits, cells, strict=True)]
     count = np.histogram2d(edges.pre, edges.post, grid)[0]
@@ -83,27 +87,24 @@ def _draw_matrix(ax: Axes, edges: _Edges) -> None:
     image = ax.imshow(density, cmap="Greys", vmin=0.0, vmax=density.max() or 1.0, extent=extent, aspect="auto")
     ax.set_xlabel("target neuron")
     ax.set_ylabel("source neuron")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.get_major_locator().set_params(integer=True, nbins=5)
+    whole_numbers(ax.xaxis, ax.yaxis, most=5)
     if pairs.max() > 1 or count.max() > 1:
-        bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02)
-        bar.set_label("synapses per pair")
-        bar.outline.set_visible(False)
+        color_bar(ax, image, "synapses per pair")
     note(ax, f"{len(edges.pre):,} synapses".replace(",", "\N{NARROW NO-BREAK SPACE}"))
 
 
 def _draw_degrees(ax: Axes, degree: Integers, direction: str, unit: str, color: str) -> None:
-    """Histogram over whole numbers, with mean and standard deviation."""
+    """Histogram over whole numbers, with mean ± standard deviation."""
     low, high = int(degree.min()), int(degree.max())
     step = max(1, round((high - low) / 40))
-    edges = np.arange(low, high + step + 1, step) - 0.5
+    edges = (np.arange(low, high + step + 1, step) - 0.5).tolist()
     ax.hist(degree, edges, histtype="stepfilled", color=color, alpha=0.3)
     ax.hist(degree, edges, histtype="step", color=color, linewidth=1.2)
     ax.axvline(degree.mean(), color=color, linestyle="--", linewidth=0.9)
     ax.set_xlabel(f"{direction}-degree")
     ax.set_ylabel(unit)
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    note(ax, f"{degree.mean():.4g} ± {degree.std():.3g}")
+    whole_numbers(ax.xaxis)
+    note(ax, f"{degree.mean():.3g} ± {degree.std():.2g}")
     despine(ax)
 
 

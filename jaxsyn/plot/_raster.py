@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis import SpikeTable, bin_starts_ms, population_rate_Hz
 from ._inputs import Activity, Floats, Number, populations
-from ._style import GRID, Axes, Figure, despine, legend_above, new_figure, note, population_colors, style
+from ._style import GRID, Axes, Figure, despine, legend_above, new_figure, note, population_colors, style, whole_numbers
 
 # Share of the total height that a line of text needs, about.
 _LINE = 0.05
@@ -54,6 +54,10 @@ def _draw_spikes(ax: Axes, tables: Mapping[str, SpikeTable], colors: Mapping[str
     table = next(iter(tables.values()))
     ax.set_xlim(table.t_start_ms, table.t_stop_ms)
     ax.set_ylim(total - 0.5, -0.5)
+    _label_rows(ax, tables, colors)
+    despine(ax)
+    if every > 1:
+        note(ax, f"1 of {every} neurons shown")
 
 
 def _spread(places: Floats, distance: float) -> Floats:
@@ -70,7 +74,7 @@ def _label_rows(ax: Axes, tables: Mapping[str, SpikeTable], colors: Mapping[str,
     """The names of the populations at the middle of their rows; neuron numbers where there is only one."""
     if len(tables) == 1:
         ax.set_ylabel("neuron")
-        ax.yaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(ax.yaxis)
         return
     sizes = np.array([table.n for table in tables.values()])
     borders, line = np.cumsum(sizes) - 0.5, _LINE * sizes.sum()
@@ -147,20 +151,17 @@ def raster(
     tables = populations(activity, t_start_ms, t_stop_ms)
     palette = population_colors(tables, colors)
     every = max(1, math.ceil(sum(table.times_ms.size for table in tables.values()) / max_spikes))
+    if ax is not None:
+        _draw_spikes(ax, tables, palette, every)
+        ax.set_xlabel("time (ms)")
+        return ax
     with style(ax):
-        figure = None if ax is not None else new_figure(6.0, 4.2)
-        rows, below = (ax, None) if figure is None else figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1.0])
+        figure = new_figure(6.0, 4.2)
+        rows, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1.0])
         _draw_spikes(rows, tables, palette, every)
-        _label_rows(rows, tables, palette)
-        if every > 1:
-            note(rows, f"1 of {every} neurons shown")
-        if figure is None:
-            despine(rows)
-            rows.set_xlabel("time (ms)")
-            return rows
         despine(rows, bottom=False)
         rows.tick_params(axis="x", length=0.0)
-        width = bin_ms or rate_bin_ms(next(iter(tables.values())).duration_ms)
+        width = rate_bin_ms(next(iter(tables.values())).duration_ms) if bin_ms is None else bin_ms
         draw_rates(below, tables, palette, width, 0.0)
         note(below, f"bins of {width:g} ms")
         figure.align_ylabels()

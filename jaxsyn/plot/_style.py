@@ -65,7 +65,8 @@ def despine(ax: Axes, *, left: bool = True, bottom: bool = True) -> None:
 
 def legend_above(ax: Axes, columns: int) -> None:
     """A legend on one line over the axes, where it hides no data."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, borderaxespad=0.1, columnspacing=1.2)
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.1}
+    ax.legend(**place, ncols=columns, columnspacing=1.2, frameon=False)
 
 
 def note(ax: Axes, text: str) -> None:
@@ -73,18 +74,35 @@ def note(ax: Axes, text: str) -> None:
     ax.set_title(text, loc="right", fontsize="small", color=NEUTRAL, style="italic")
 
 
+def color_bar(ax: Axes, image: Any, label: str) -> None:
+    """The scale of an image, beside it."""
+    bar = ax.get_figure(root=True).colorbar(image, ax=ax, fraction=0.05, pad=0.02)  # type: ignore[union-attr]
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+
+
+def whole_numbers(*axes: Any, most: int = 6) -> None:
+    """Ticks of an axis that counts something."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]))
+
+
 def _kind(name: str) -> str:
-    """ "E", "I" or "" from the name of a population: E, L4E, E_fast, exc, I, L23I, inhibitory."""
-    for letter, words in (("E", "exc|pyr"), ("I", "inh|pv|sst|basket")):
-        if re.search(rf"(^|[\W_\d]){letter}($|[\W_\d])", name) or re.match(words, name, re.IGNORECASE):
-            return letter
-    return ""
+    """E, I or nothing from a name: E, L4E, E_fast, exc; I, L23I, inhibitory; for a projection (E_I) from its source."""
+    letter = re.search(r"(?<![A-Za-z])[EI](?![A-Za-z])", name)
+    if letter:
+        return letter.group()
+    word = re.match(r"(exc|pyr)|(inh|pv|sst|basket)", name, re.IGNORECASE)
+    return "" if word is None else ("E" if word.group(1) else "I")
 
 
 def _toward_white(color: str, share: float) -> str:
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex([c + (1.0 - c) * share for c in to_rgb(color)])
+    red, green, blue = (c + (1.0 - c) * share for c in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def population_colors(names: Iterable[str], chosen: Mapping[str, Any] | None = None) -> dict[str, Any]:

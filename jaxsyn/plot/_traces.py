@@ -10,6 +10,9 @@ from ._inputs import Floats, Number
 from ._style import NEUTRAL, OTHERS, Axes, Figure, despine, legend_above, new_figure, note, population_colors, style
 
 
+_UNITS = ("mV", "ms", "pA", "nS", "pF", "Hz")
+
+
 @runtime_checkable
 class HasTrace(Protocol):
     """One recorded variable: `times_ms` (T,), `values` (T, k); optionally `index` (k,) and `unit`."""
@@ -66,8 +69,8 @@ class _Panel:
         keep = (self.times_ms >= first) & (self.times_ms <= last)
         if not keep.any():
             raise ValueError(
-                f"window [{first:g}, {last:g}] ms holds no sample of {self.symbol}; allowed: one that meets the record. "
-                "Name a time that was recorded"
+                f"window [{first:g}, {last:g}] ms holds none of the {len(self.times_ms)} samples of {self.symbol}; "
+                "allowed: one that meets the record. Name a time that was recorded"
             )
         marks = [t[(t >= first) & (t <= last)] for t in self.spikes_ms]
         return dataclasses.replace(self, times_ms=self.times_ms[keep], values=self.values[keep], spikes_ms=marks)
@@ -75,9 +78,9 @@ class _Panel:
 
 def _panel(name: str, trace: Any, spikes: Mapping[str, Any]) -> _Panel:
     if isinstance(trace, HasTrace):
-        times, values = trace.times_ms, trace.values
+        times, values, index = trace.times_ms, trace.values, getattr(trace, "index", None)
     elif isinstance(trace, Sequence) and len(trace) == 2:
-        times, values = trace
+        (times, values), index = trace, None
     else:
         raise ValueError(
             f"trace {name!r}: got {type(trace).__name__}; allowed: a recorded trace or a pair (times_ms, values)"
@@ -93,9 +96,9 @@ def _panel(name: str, trace: Any, spikes: Mapping[str, Any]) -> _Panel:
         raise ValueError(f"trace {name!r}: got a value that is not finite; allowed: finite. Show the time before it")
     population, dot, variable = name.partition(".")
     population, variable = (population, variable) if dot else ("", name)
-    unit = str(getattr(trace, "unit", "") or "")
+    ending = variable.rpartition("_")[2]
+    unit = str(getattr(trace, "unit", "") or (ending if ending in _UNITS else ""))
     symbol = variable.removesuffix(f"_{unit}").replace(".", " ")
-    index = getattr(trace, "index", None)
     neurons = list(range(values.shape[1])) if index is None else [int(i) for i in np.ravel(index)]
     fired = spikes.get(population) if symbol == "V" else None
     marks = [] if fired is None else [np.asarray(fired.times_ms)[np.asarray(fired.neurons) == i] for i in neurons]
@@ -207,6 +210,9 @@ def traces(
         axes = iter(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
         for panel, columns in zip(panels, shown, strict=True):
             _draw_rows([next(axes) for _ in columns], panel)
+        for upper in figure.axes[:-1]:
+            despine(upper, bottom=False)
+            upper.tick_params(axis="x", length=0.0, labelbottom=False)
         figure.axes[-1].set_xlabel("time (ms)")
         figure.align_ylabels()
     return figure
@@ -219,9 +225,6 @@ def _draw_rows(axes: Sequence[Axes], panel: _Panel) -> None:
         _draw(ax, panel, [column], [color])
         if len(panel.neurons) > 1:
             ax.text(1.01, 0.5, f"{panel.neurons[column]}", transform=ax.transAxes, va="center", color=NEUTRAL)
-        if not ax.get_subplotspec().is_last_row():
-            despine(ax, bottom=False)
-            ax.tick_params(axis="x", length=0.0, labelbottom=False)
     middle = axes[len(axes) // 2]
     middle.set_ylabel(panel.label(), y=0.5 if len(axes) % 2 else 1.1)
     if len(panel.neurons) > 1:

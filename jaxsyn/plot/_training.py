@@ -6,7 +6,20 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 
 from ._inputs import Floats
-from ._style import EXCITATORY, GRID, INHIBITORY, OTHERS, Axes, Figure, despine, legend_above, new_figure, note, style
+from ._style import (
+    EXCITATORY,
+    GRID,
+    INHIBITORY,
+    OTHERS,
+    Axes,
+    Figure,
+    despine,
+    legend_above,
+    new_figure,
+    note,
+    style,
+    whole_numbers,
+)
 
 # Values by name of metric, one for each epoch; or one mapping of numbers for each epoch.
 History: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -67,7 +80,7 @@ def _draw(ax: Axes, metric: str, splits: Mapping[str, Floats], clock: str, x: Fl
         ax.plot(at, shown, color=color, label=split or metric, marker=marker, markersize=2.5, linewidth=1.2)
     ax.set_xlabel(clock)
     ax.set_ylabel(f"{metric} (%)" if metric == "accuracy" else metric)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(ax.xaxis)
     ax.grid(axis="y", color=GRID, linewidth=0.6)
     if metric == "accuracy":
         split = next((s for s in ("test", "validation") if s in splits), next(iter(splits)))

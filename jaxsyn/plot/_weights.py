@@ -6,7 +6,18 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ._inputs import Floats
-from ._style import GRID, Axes, despine, legend_above, new_figure, population_colors, style
+from ._style import (
+    GRID,
+    Axes,
+    color_bar,
+    despine,
+    legend_above,
+    new_figure,
+    note,
+    population_colors,
+    style,
+    whole_numbers,
+)
 
 # Weights of one projection, shape (synapses,) or (sources, targets); or several of the first kind by name.
 Weights: TypeAlias = Any
@@ -24,22 +35,29 @@ def _finite(name: str, values: Any, ndim: tuple[int, ...]) -> Floats:
     return array
 
 
+def _moments(values: Floats) -> str:
+    return f"{values.mean():.3g} ± {values.std():.2g}".replace("-", "\N{MINUS SIGN}")
+
+
 def _histograms(ax: Axes, named: Mapping[str, Floats], bins: int) -> None:
     """Outlines over one common set of bins, lightly filled; a dashed line at the mean."""
     low, high = min(v.min() for v in named.values()), max(v.max() for v in named.values())
-    margin = 0.5 * max(abs(low), 1e-12) if high == low else 0.0
-    edges = np.linspace(low - margin, high + margin, bins + 1)
+    margin = 0.5 * (abs(low) or 1.0) if high == low else 0.0
+    edges = np.linspace(low - margin, high + margin, (bins | 1 if margin else bins) + 1).tolist()
     colors = population_colors(named)
     for name, values in named.items():
         ax.hist(values, edges, histtype="stepfilled", color=colors[name], alpha=0.25)
-        ax.hist(values, edges, histtype="step", color=colors[name], linewidth=1.2, label=name)
+        label = f"{name}: {_moments(values)}"
+        ax.hist(values, edges, histtype="step", color=colors[name], linewidth=1.2, label=label)
         ax.axvline(values.mean(), color=colors[name], linestyle="--", linewidth=0.9)
     if low < 0.0 < high:
         ax.axvline(0.0, color=GRID, linewidth=0.8, zorder=0)
     ax.set_ylabel("synapses")
     despine(ax)
-    if len(named) > 1:
-        legend_above(ax, len(named))
+    if list(named) == [""]:
+        note(ax, _moments(named[""]))
+    else:
+        legend_above(ax, min(len(named), 2))
 
 
 def _matrix(ax: Axes, values: Floats, label: str) -> None:
@@ -52,17 +70,15 @@ def _matrix(ax: Axes, values: Floats, label: str) -> None:
     image = ax.imshow(values, cmap=cmap, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     ax.set_xlabel("target neuron")
     ax.set_ylabel("source neuron")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.get_major_locator().set_params(integer=True)
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02)
-    bar.set_label(label)
-    bar.outline.set_visible(False)
+    whole_numbers(ax.xaxis, ax.yaxis)
+    color_bar(ax, image, label)
 
 
 def weights(values: Weights, *, unit: str = "", bins: int = 50, ax: Axes | None = None) -> Axes:
     """Distribution of synaptic weights, or the matrix of them.
 
-    A flat array gives a histogram with its mean, several by name histograms over common bins, a matrix an image.
+    A flat array gives a histogram with mean ± standard deviation, several by name histograms over common bins
+    (dashed: the means), a matrix an image.
 
     Args:
         values: Weights of shape (synapses,); a mapping of such arrays by name; or a matrix (sources, targets).

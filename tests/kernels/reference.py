@@ -1,13 +1,22 @@
-"""Plain NumPy versions of the kernels, and random inputs that hold every corner: what all forms are compared with."""
+"""What every form of a kernel is compared with: plain NumPy versions, and random inputs that hold every corner."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from jaxsyn import kernels
+
 Floats = NDArray[Any]
-FORMS = ("native", "serial", "parallel")
+
+_built = pytest.mark.skipif(not kernels.native_available(), reason="the native kernels are not built")
+needs_native = _built
+each_form = pytest.mark.parametrize(
+    "native", [pytest.param(True, marks=_built, id="native"), pytest.param(False, id="pure")]
+)
+each_precision = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 class Graph(NamedTuple):
@@ -41,11 +50,14 @@ def on_grid(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = np.fl
 
 
 @st.composite
-def graphs(draw: st.DrawFn, least: int = 0) -> Graph:
-    """Graphs with empty rows, no synapses, no rows, no targets, one neuron."""
-    n_rows, n_post = draw(st.integers(least, 12)), draw(st.integers(least, 9))
-    most, padding = draw(st.sampled_from([0, 1, 40])), draw(st.integers(0, 4))
-    return random_graph(draw(st.integers(0, 2**16)), n_rows, n_post, most, padding)
+def graphs(draw: st.DrawFn) -> Graph:
+    """Graphs with empty rows, no synapses, no rows, no targets, one neuron; few sizes, so that programs are reused."""
+    n_rows, n_post = draw(st.sampled_from([0, 1, 12])), draw(st.sampled_from([0, 1, 9]))
+    most = draw(st.sampled_from([0, 2, 40]))
+    graph = random_graph(draw(st.integers(0, 2**16)), n_rows, n_post, most, padding=0)
+    bucket = draw(st.sampled_from([1, 600]))
+    padding = np.zeros(-graph.post.size % bucket, np.int32)
+    return graph._replace(post=np.concatenate([graph.post, padding]))
 
 
 def push(graph: Graph, weight: Floats, source: Floats) -> Floats:

@@ -1,0 +1,41 @@
+"""A progress bar, and a clock for compilation."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+
+import jax.monitoring
+
+_seconds = 0.0
+
+
+@functools.cache
+def _listen() -> None:
+    """Add up what JAX reports about tracing, lowering and compiling; registered once."""
+
+    def on_duration(event: str, duration: float, **_: object) -> None:
+        global _seconds
+        if event.startswith("/jax/core/compile/"):
+            _seconds += duration
+
+    jax.monitoring.register_event_duration_secs_listener(on_duration)
+
+
+def compile_seconds() -> float:
+    """Seconds that this process has spent on compiling since the first call."""
+    _listen()
+    return _seconds
+
+
+@contextlib.contextmanager
+def progress_bar(show: bool, total_ms: float) -> Iterator[Callable[[float], None]]:
+    """A bar over model time; gives the function to report progress to."""
+    if not show:
+        yield lambda done_ms: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g} ms"), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task("simulate", total=total_ms)
+        yield lambda done_ms: bar.update(task, completed=done_ms)

@@ -1,0 +1,144 @@
+"""`run`: the network stepped n times as one pure function."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .. import record as records
+from .._core import Array, float_dtype
+from ..network import Mode, Network, NetworkState, prepare, step
+from ._plan import Kept, Plan, make_plan, stack_blocks
+
+
+def check_inputs(net: Network, inputs: Mapping[str, Any] | None, n_steps: int) -> dict[str, Array]:
+    """Inputs as arrays (n_steps, n), each checked against its population.
+
+    Raises:
+        ValueError: Unknown population or receptor, wrong shape.
+    """
+    out = {}
+    for key, value in (inputs or {}).items():
+        population, _, receptor = key.partition(".")
+        g, _, size = net.place(population)
+        units = net.groups[g].weight_units()
+        if receptor and receptor not in units:
+            raise ValueError(f"inputs[{key!r}]: unknown receptor {receptor!r}; {population!r} has {sorted(units) or 'none'}")
+        array = jnp.asarray(value)
+        if array.dtype == jnp.bool_ or jnp.issubdtype(array.dtype, jnp.integer):
+            array = array.astype(float_dtype())
+        if array.shape != (n_steps, size):
+            raise ValueError(
+                f"inputs[{key!r}]: got shape {array.shape}; allowed: ({n_steps}, {size}), steps x neurons (batch with jax.vmap)"
+            )
+        out[key] = array
+    return out
+
+
+def advance(
+    net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, lengths: tuple[int, int], mode: Mode = Mode()
+) -> tuple[NetworkState, Kept, Kept, Kept]:
+    """Step the network, keeping what the plan says.
+
+    Args:
+        net: The network.
+        state: State at the start.
+        inputs: Inputs by name, (steps, n).
+        plan: What to keep.
+        lengths: Number of steps, and how many of them come before the first sampling point.
+        mode: See `step`.
+    Returns:
+        Final state; spikes of each step; samples at the end of each block; counters
+        (cumulative: at the start, after the head, at the end of each block, at the end).
+    """
+    prepared = prepare(net)
+    n_steps, head = lengths
+    stride = plan.stride or max(n_steps, 1)
+
+    def one(carry: Any, x: dict[str, Array]) -> tuple[Any, Kept]:
+        now, counts = carry
+        now, emissions = step(net, prepared, now, x, mode)
+        return (now, plan.count(net, counts, emissions)), plan.each_step(net, emissions)
+
+    def block(carry: Any, x: dict[str, Array]) -> tuple[Any, tuple[Kept, Kept, Kept]]:
+        carry, kept = jax.lax.scan(one, carry, x, length=stride)
+        return carry, (kept, plan.sample(net, carry[0]), carry[1])
+
+    def cut(first: int, last: int) -> dict[str, Array]:
+        return {k: v[first:last] for k, v in inputs.items()}
+
+    carry = (state, plan.zero_counts(net))
+    pieces = []
+    head = min(head, n_steps)
+    blocks = (n_steps - head) // stride
+    if head:
+        carry, kept = jax.lax.scan(one, carry, cut(0, head), length=head)
+        pieces.append(kept)
+    middle = {k: v.reshape(blocks, stride, *v.shape[1:]) for k, v in cut(head, head + blocks * stride).items()}
+    start = carry
+    carry, (kept, samples, counts) = jax.lax.scan(block, start, middle, length=blocks)
+    counts = jax.tree.map(lambda z, a, b: jnp.concatenate([z[None], a[None], b]), plan.zero_counts(net), start[1], counts)
+    pieces.append(stack_blocks(kept))
+    tail = n_steps - head - blocks * stride
+    if tail:
+        carry, kept = jax.lax.scan(one, carry, cut(n_steps - tail, n_steps), length=tail)
+        pieces.append(kept)
+    kept = pieces[0] if len(pieces) == 1 else jax.tree.map(lambda *xs: jnp.concatenate(xs), *pieces)
+    counts = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), counts, carry[1])
+    return carry[0], kept, samples, counts
+
+
+def run(
+    net: Network,
+    n_steps: int,
+    *,
+    state: NetworkState | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    record: Sequence[records.AbstractRecord] = (),
+    training: bool = False,
+    axis_name: str | None = None,
+) -> tuple[NetworkState, dict[str, Any]]:
+    """Step a network n times: pure, traceable, differentiable, one sample (batch with `jax.vmap`).
+
+    Args:
+        net: The network.
+        n_steps: Number of steps, static.
+        state: State at the start; default `net.init_state()`.
+        inputs: Arrays (n_steps, n) by population ("in": spikes or drive of discrete neurons, pA for continuous ones)
+            or receptor ("E.AMPA": arrivals in its weight unit).
+        record: What to keep; sampling periods count from the start of this run.
+        training: Batch normalization uses and updates batch statistics.
+        axis_name: Name of the `jax.vmap` axis of the batch, for batch statistics.
+    Returns:
+        Final state, and what was recorded: `out["spikes"]` maps populations to (n_steps, n), with gradient where the
+        population has a surrogate; state variables (samples, k), means (samples,), rates in Hz (windows,), counts (n,).
+    Raises:
+        ValueError: Wrong inputs or records; differentiated through spikes of a population without surrogate.
+    References:
+        The step: docs/semantics.md.
+    Example:
+        >>> import jaxsyn as js
+        >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
+        >>> state, out = js.run(net, 5, record=[js.record.State("E.V_mV")])
+        >>> out["E.V_mV"].shape
+        (5, 2)
+    """
+    if isinstance(n_steps, bool) or not isinstance(n_steps, int) or n_steps < 0:
+        raise ValueError(f"run.n_steps: got {n_steps!r}; allowed: a whole number >= 0 (steps of dt_ms, not ms)")
+    plan = make_plan(net, record, packed=False, capacity=None)
+    xs = check_inputs(net, inputs, n_steps)
+    state = net.init_state() if state is None else state
+    final, kept, samples, counts = advance(net, state, xs, plan, (n_steps, 0), Mode(training, axis_name))
+    out: dict[str, Any] = {}
+    if plan.spikes is not None:
+        out["spikes"] = kept
+    for s in plan.samplers:
+        every = s.period // plan.stride
+        out[s.name] = samples[s.name][every - 1 :: every]
+    for p in plan.counts:
+        out[f"count {p}"] = counts[f"count {p}"][-1]
+    for p, window in plan.windows:
+        at_ends = counts[f"total {p}"][1:-1][:: window // plan.stride].astype(float_dtype())
+        out[f"rate {p}"] = jnp.diff(at_ends) / (net.place(p)[2] * window * net.dt_ms * 1e-3)
+    return final, out

@@ -1,0 +1,299 @@
+"""`simulate`: the host driver. It runs chunks, and looks at the network between them."""
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypedDict, Unpack
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import kernels
+from .. import record as records
+from .._core import Array, SimulationError
+from ..network import Network, NetworkState
+from ..stimuli import SpikeEvents
+from ._plan import Kept, Plan, make_plan, to_steps
+from ._run import advance, check_inputs
+from ._assemble import assemble
+from ._progress import compile_seconds, progress_bar
+from ._solution import Solution
+from ._store import AbstractStore, FileStore, MemoryStore
+
+_CHUNK_BYTES = 32 * 2**20
+_CHUNK_STEPS = 10_000
+
+
+class Checkpointing(Protocol):
+    """What `simulate(checkpoint=...)` takes: a period, and a way to save (`js.checkpoint.Checkpoints`)."""
+
+    every_ms: float | None
+
+    def save(self, net: Network, state: NetworkState) -> None:
+        """Write the state; called between chunks."""
+
+
+class Options(TypedDict, total=False):
+    """Keyword options of `simulate`.
+
+    Attributes:
+        stream: Folder; records of each finished chunk go there and memory stays bounded.
+        chunk_ms: Length of a chunk; default: by the memory of its records. Never changes a result.
+        progress: Show a progress bar.
+        throw: Raise `SimulationError` when the state is not finite; else return what there is up to the last good chunk.
+        continued: Allow listed spikes after the end of this run, because another run goes on from its final state.
+        capacity: Room for spikes of a group in one step to start with; it grows by itself.
+    """
+
+    stream: str | os.PathLike[str] | None
+    chunk_ms: float | None
+    progress: bool
+    throw: bool
+    continued: bool
+    capacity: int | None
+
+
+class Chunk(NamedTuple):
+    """Outcome of one chunk on the device."""
+
+    state: NetworkState
+    kept: Kept
+    samples: Kept
+    counts: Kept
+    finite: tuple[Array, ...]
+
+
+def _is_finite(state: NetworkState) -> tuple[Array, ...]:
+    def all_finite(tree: Any) -> Array:
+        checks = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
+        return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
+
+    return tuple(all_finite(g.membrane) for g in state.groups)
+
+
+@eqx.filter_jit
+def run_chunk(net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, lengths: tuple[int, int]) -> Chunk:
+    """One compiled chunk; compiled once for each structure, plan and length."""
+    final, kept, samples, counts = advance(net, state, inputs, plan, lengths)
+    return Chunk(final, kept, samples, counts, _is_finite(final))
+
+
+def resize(net: Network, state: NetworkState, capacity: int) -> NetworkState:
+    """The same state with other room for spikes in a step; nothing in flight is lost when it grows."""
+    groups = []
+    for group, s in zip(net.groups, state.groups, strict=True):
+        room = max(1, min(capacity, group.size))
+        if s.ids is None or s.ids.shape[1] == room:
+            groups.append(s)
+            continue
+        ids = jnp.zeros((s.ids.shape[0], room), jnp.int32).at[:, : s.ids.shape[1]].set(s.ids[:, :room])
+        groups.append(eqx.tree_at(lambda x: x.ids, s, ids))
+    return NetworkState(state.tick, tuple(groups), state.links, state.stimuli)
+
+
+def _capacity(state: NetworkState) -> int:
+    return max((g.ids.shape[1] for g in state.groups if g.ids is not None), default=1)
+
+
+def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
+    """The room that would have been needed, or 0 if there was enough."""
+    need = 0
+    for g, s in enumerate(chunk.state.groups):
+        if s.ids is not None and s.peak is not None and int(s.peak) > s.ids.shape[1]:
+            need = max(need, int(s.peak))
+        kept = chunk.kept.get(str(g)) if plan.spikes is not None else None
+        if kept is not None and "fraction" in kept:
+            words = np.asarray(kept["words"])
+            most = int(np.bitwise_count(words).sum(axis=1).max(initial=0)) if words.size else 0
+            need = max(need, most if most > plan.room[g] else 0)
+    return need
+
+
+def _chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
+    """Steps of a chunk: all sampling periods divide it, and so does it the checkpoint period."""
+    unit = math.lcm(*(s.period for s in plan.samplers), *(w for _, w in plan.windows)) if plan.stride else 1
+    if chunk_ms is not None:
+        wanted = to_steps("simulate.chunk_ms", chunk_ms, net.dt_ms)
+    else:
+        each = 4 * sum(net.groups[g].size // 32 + 1 + plan.room[g] for g in plan.recorded_groups(net))
+        sampled = 4 * sum((len(s.index) if s.index is not None else s.place[2] or s.place[1]) for s in plan.samplers)
+        wanted = min(_CHUNK_STEPS, max(1, _CHUNK_BYTES // max(each + sampled // max(plan.stride, 1), 1)))
+    limit = min(wanted, every or n_steps, n_steps)
+    whole = every or n_steps
+    for pieces in range(-(-whole // limit), -(-whole // limit) + 64):
+        if whole % pieces == 0 and (whole // pieces) % unit == 0:
+            return whole // pieces
+    return max(limit // unit, 1) * unit
+
+
+def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Records of a chunk as flat named arrays."""
+    out: dict[str, np.ndarray[Any, Any]] = {}
+    for g in plan.recorded_groups(net):
+        kept = chunk.kept[str(g)]
+        steps, ids = kernels.unpack_events(np.asarray(kept["words"]), net.groups[g].size)
+        out[f"spikes/{g}/tick"] = steps.astype(np.int64) + tick
+        out[f"spikes/{g}/id"] = ids.astype(np.int32)
+        if "fraction" in kept:
+            counts = np.bincount(steps, minlength=kept["fraction"].shape[0])
+            place = np.arange(len(steps)) - np.repeat(np.cumsum(counts) - counts, counts)
+            out[f"spikes/{g}/fraction"] = np.asarray(kept["fraction"])[steps, place]
+    n_steps = int(chunk.state.tick) - tick
+    head = min((-tick) % plan.stride, n_steps) if plan.stride else 0
+    for s in plan.samplers:
+        values = np.asarray(chunk.samples[s.name])
+        ends = tick + head + plan.stride * (1 + np.arange(len(values)))
+        keep = ends % s.period == 0
+        out[f"sample/{s.name}"], out[f"time/{s.name}"] = values[keep], ends[keep]
+    for p, _ in plan.windows:
+        totals = np.asarray(chunk.counts[f"total {p}"])
+        starts = tick + head + plan.stride * np.arange(len(totals) - 2)
+        out[f"window/{p}"] = np.diff(totals)
+        out[f"edge/{p}"] = np.concatenate([starts, [tick + n_steps]])
+    for p in plan.counts:
+        out[f"count/{p}"] = np.asarray(chunk.counts[f"count {p}"][-1])[None]
+    return out
+
+
+class _Driver:
+    """The loop over chunks: repeats one that overflowed, stops at one that is not finite."""
+
+    def __init__(self, net: Network, state: NetworkState, plan: Plan, records_: Sequence[records.AbstractRecord]) -> None:
+        self.net, self.state, self.plan, self._records = net, state, plan, records_
+        self.wall_s = self.compile_s = 0.0
+
+    def chunk(self, inputs: dict[str, Array], n_steps: int) -> Chunk:
+        """Run one chunk from the present state, with more room if needed, and make its end the present state."""
+        tick = int(self.state.tick)
+        lengths = (n_steps, min((-tick) % self.plan.stride, n_steps) if self.plan.stride else 0)
+        while True:
+            began, compiled = time.perf_counter(), compile_seconds()
+            chunk: Chunk = jax.block_until_ready(run_chunk(self.net, self.state, inputs, self.plan, lengths))
+            compiled = compile_seconds() - compiled
+            self.compile_s += compiled
+            self.wall_s += max(time.perf_counter() - began - compiled, 0.0)
+            need = _overflow(self.net, chunk, self.plan)
+            if not need:
+                return chunk
+            capacity = max(2 * _capacity(self.state), need + need // 2)
+            self.state = resize(self.net, self.state, capacity)
+            self.plan = make_plan(self.net, self._records, packed=True, capacity=capacity)
+
+    def locate(self, group: str, inputs: dict[str, Array], n_steps: int) -> str:
+        """Step through the bad chunk and name the first step and variable that is not finite."""
+        names = {g.name: i for i, g in enumerate(self.net.groups)}
+        empty = make_plan(self.net, (), packed=True, capacity=_capacity(self.state))
+        state = self.state
+        for k in range(n_steps):
+            chunk: Chunk = run_chunk(self.net, state, {x: v[k : k + 1] for x, v in inputs.items()}, empty, (1, 0))
+            state = chunk.state
+            if not all(bool(ok) for ok in chunk.finite):
+                break
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state.groups[names[group]].membrane):
+            bad = ~np.isfinite(np.asarray(leaf))
+            if bad.any():
+                index = int(np.argmax(bad))
+                where = next(m for m in reversed(self.net.groups[names[group]].members) if m[1] <= index)
+                variable = "".join(str(p) for p in path).replace(".neuron", "").replace("['", ".").replace("']", "").lstrip(".")
+                return (
+                    f"population {where[0]!r}: {variable.removeprefix('receptors.')} of neuron {index - where[1]} is not finite at "
+                    f"step {int(state.tick)} (t = {int(state.tick) * self.net.dt_ms:g} ms); check the input there, or choose a smaller dt_ms"
+                )
+        return f"population {group!r}: state is not finite by step {int(state.tick)}"
+
+
+def simulate(
+    net: Network,
+    duration_ms: float,
+    *,
+    record: records.AbstractRecord | Sequence[records.AbstractRecord] = (),
+    state: NetworkState | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    checkpoint: Checkpointing | None = None,
+    **options: Unpack[Options],
+) -> Solution:
+    """Simulate a network on the host: chunk by chunk, with records, checkpoints and checks between the chunks.
+
+    The result does not depend on the length of the chunks, nor on what is recorded. A second call with a network of the
+    same structure compiles nothing.
+
+    Args:
+        net: The network.
+        duration_ms: Model time, ms, a multiple of dt_ms.
+        record: What to keep, objects of `js.record`. Samples lie at multiples of their period.
+        state: Where to begin, e.g. `solution.final_state`; default: t = 0.
+        inputs: Arrays (steps, n) by population or receptor, as in `js.run`.
+        checkpoint: `js.checkpoint.Checkpoints(folder, every_ms=...)`.
+        options: See `Options`: stream, chunk_ms, progress, throw, continued, capacity.
+    Returns:
+        The solution.
+    Raises:
+        ValueError: Duration off the grid, unknown records or inputs, listed spikes after the end of the run.
+        SimulationError: The state is not finite (names population and step; `.state` is the last good one).
+    References:
+        The step: docs/semantics.md.
+    Example:
+        >>> import jaxsyn as js
+        >>> cells = js.Population(js.neurons.LIF(), 2)
+        >>> net = js.Network({"E": cells}, stimuli={"dc": js.stimuli.Constant("E", I_pA=300.0)}, dt_ms=0.1)
+        >>> len(js.simulate(net, 100.0, record=js.record.Spikes()).spikes["E"])
+        14
+    """
+    unknown = sorted(set(options) - set(Options.__annotations__))
+    if unknown:
+        raise ValueError(f"simulate: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
+    n_steps = to_steps("simulate.duration_ms", duration_ms, net.dt_ms)
+    asked = [record] if isinstance(record, records.AbstractRecord) else list(record)
+    xs = check_inputs(net, inputs, n_steps)
+    capacity = options.get("capacity") or _first_capacity(net)
+    state = net.init_state(capacity) if state is None else resize(net, state, max(capacity, _capacity(state)))
+    plan = make_plan(net, asked, packed=True, capacity=_capacity(state))
+    first = int(state.tick)
+    _check_listed(net, first, first + n_steps, bool(options.get("continued")))
+    every = None
+    if checkpoint is not None and checkpoint.every_ms is not None:
+        every = min(to_steps("checkpoint.every_ms", checkpoint.every_ms, net.dt_ms), n_steps)
+    stream = options.get("stream")
+    store: AbstractStore = MemoryStore() if stream is None else FileStore(stream, first)
+    driver = _Driver(net, state, plan, asked)
+    length = _chunk_steps(net, plan, n_steps, options.get("chunk_ms"), every)
+    result = "done"
+    with progress_bar(bool(options.get("progress")), n_steps * net.dt_ms) as report:
+        done = 0
+        while done < n_steps:
+            now = min(length, n_steps - done)
+            chunk = driver.chunk({k: v[done : done + now] for k, v in xs.items()}, now)
+            bad = [g.name for g, ok in zip(net.groups, chunk.finite, strict=True) if not bool(ok)]
+            if bad:
+                result = driver.locate(bad[0], {k: v[done : done + now] for k, v in xs.items()}, now)
+                if options.get("throw", True):
+                    raise SimulationError(result, driver.state)
+                break
+            store.append(first + done, _to_host(net, chunk, driver.plan, first + done))
+            driver.state = chunk.state
+            done += now
+            if checkpoint is not None and (done == n_steps or (every and done % every == 0)):
+                checkpoint.save(net, driver.state)
+            report(done * net.dt_ms)
+    return assemble(net, driver.plan, store, driver.state, first, result, (driver.wall_s, driver.compile_s))
+
+
+def _first_capacity(net: Network) -> int:
+    """Room to start with: a sixteenth of the largest group, at least 64; it grows when a step needs more."""
+    largest = max((g.size for g in net.groups), default=1)
+    return max(64, 1 << max(largest // 16 - 1, 0).bit_length())
+
+
+def _check_listed(net: Network, first: int, last: int, continued: bool) -> None:
+    for name, bound in net.stimuli.items():
+        if continued or not isinstance(bound.stimulus, SpikeEvents):
+            continue
+        end = int(bound.stimulus.last_tick)
+        if end > last:
+            raise ValueError(
+                f"stimulus {name!r}: has spikes up to {end * net.dt_ms:g} ms, but the run ends at {last * net.dt_ms:g} ms; run "
+                "longer, drop them, or pass continued=True if another run goes on from here"
+            )

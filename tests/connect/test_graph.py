@@ -1,0 +1,134 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxsyn import connect
+from jaxsyn.connect import _graph
+
+
+def random_edges(rng, n, n_pre, n_post, *, is_sorted):
+    pre, post = rng.integers(0, n_pre, n).astype(np.int32), rng.integers(0, n_post, n).astype(np.int32)
+    if is_sorted:
+        order = np.lexsort((post, pre))
+        pre, post = pre[order], post[order]
+    return connect.EdgeList(pre, post, is_sorted=is_sorted)
+
+
+@given(
+    n=st.integers(0, 200),
+    n_pre=st.integers(1, 30),
+    n_post=st.integers(1, 30),
+    largest=st.sampled_from([0, 3, 300, 2**24 + 5]),
+    is_sorted=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_synapses_are_sorted_by_delay_source_target(n, n_pre, n_post, largest, is_sorted, seed):
+    rng = np.random.default_rng(seed)
+    edges = random_edges(rng, n, n_pre, n_post, is_sorted=is_sorted)
+    steps = rng.integers(0, largest, n, endpoint=True)
+    graph, order = connect.build_graph(edges, steps, n_pre, n_post)
+    expected = np.lexsort((np.arange(n), edges.post, edges.pre, steps))
+    pre, post, delay = graph.edges()
+    assert np.array_equal(pre, edges.pre[expected])
+    assert np.array_equal(post, edges.post[expected])
+    assert np.array_equal(delay, steps[expected])
+    assert np.array_equal(np.arange(n) if order is None else order, expected)
+    assert graph.n_synapses == n
+    assert graph.n_rows == graph.n_delays * n_pre
+    assert np.array_equal(graph.delays, np.unique(steps) if n else [0])
+    assert {leaf.dtype for leaf in jax.tree.leaves(graph)} == {jnp.dtype(jnp.int32)}
+
+
+def test_many_chunks(monkeypatch):
+    monkeypatch.setattr(_graph, "_CHUNK", 64)
+    monkeypatch.setattr(_graph, "_RADIX", 256)
+    test_synapses_are_sorted_by_delay_source_target()
+
+
+def test_more_keys_than_one_digit():
+    rng = np.random.default_rng(0)
+    n_pre = 70_000
+    edges = random_edges(rng, 5000, n_pre, 100_000, is_sorted=False)
+    steps = rng.integers(1, 4, 5000)
+    graph, order = connect.build_graph(edges, steps, n_pre, 100_000)
+    assert np.array_equal(order, np.lexsort((edges.post, edges.pre, steps)))
+    assert np.array_equal(np.diff(graph.row_ptr), np.bincount((steps - 1) * n_pre + edges.pre, minlength=3 * n_pre))
+
+
+def test_one_delay_of_sorted_edges_needs_no_order():
+    edges = connect.EdgeList(np.array([0, 0, 1], np.int32), np.array([0, 2, 1], np.int32))
+    graph, order = connect.build_graph(edges, 4, 2, 3)
+    assert order is None
+    assert graph.row_ptr.tolist() == [0, 2, 3]
+    assert graph.post[:3].tolist() == [0, 2, 1]
+    assert graph.delays.tolist() == [4]
+    assert graph.nbytes == 4 * (3 + graph.n_padded + 1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 16, 17, 255, 256, 1000, 12_345, 10**8, 2**31 - 2])
+def test_padding_wastes_little(n):
+    size = _graph.padded_size(n)
+    assert n <= size <= 2**31 - 1
+    assert size > 0
+    assert size <= max(n * 17 / 16, n + 16)
+
+
+def test_values_follow_the_synapses():
+    edges = connect.EdgeList(np.array([1, 0, 1], np.int32), np.array([0, 2, 1], np.int32))
+    graph, order = connect.build_graph(edges, np.array([2, 2, 1]), 2, 3)
+    weight = connect.arrange(np.array([10.0, 20.0, 30.0]), order, graph, np.float32)
+    assert weight.dtype == jnp.float32
+    assert weight.tolist() == [30.0, 20.0, 10.0] + [0.0] * 13
+
+
+def test_another_graph_of_the_same_sizes_compiles_nothing():
+    traces = []
+
+    @eqx.filter_jit
+    def total(graph):
+        traces.append(1)
+        return graph.post.sum()
+
+    for seed in range(3):
+        key = connect.GraphKey(seed, "trace")
+        edges = connect.FixedProbability(0.1).build(100, 100, key=key, same_population=True)
+        steps = connect.sample_delays(connect.Uniform(0.5, 1.5), len(edges), 0.1, key.generator("delay"))
+        total(connect.build_graph(edges, steps, 100, 100)[0])
+    assert len(traces) == 1
+
+
+def test_a_cpu_takes_the_arrays_over_without_a_copy():
+    array = _graph.aligned_empty(1000, np.int32)
+    array[:] = 7
+    device = _graph.to_device(array)
+    assert device.unsafe_buffer_pointer() == array.ctypes.data
+    assert device.tolist() == [7] * 1000
+
+
+def test_empty_populations():
+    graph, _ = connect.build_graph(connect.EdgeList(np.zeros(0, np.int32), np.zeros(0, np.int32)), 1, 0, 0)
+    assert graph.n_synapses == graph.n_rows == 0
+    assert graph.edges()[0].size == 0
+
+
+EDGES = connect.EdgeList(np.array([0, 1], np.int32), np.array([2, 0], np.int32))
+BAD = {
+    "float delays": (lambda: connect.build_graph(EDGES, 1.5, 2, 3), "dtype float64; allowed: whole steps"),
+    "negative": (lambda: connect.build_graph(EDGES, -1, 2, 3), "delay_steps: got -1 to -1"),
+    "shape": (lambda: connect.build_graph(EDGES, [1, 2, 3], 2, 3), r"shape \(3,\); allowed: \(\) or \(2,\)"),
+    "source": (lambda: connect.build_graph(EDGES, 1, 1, 3), "source neurons: got 0 to 1; allowed: 0 to 0"),
+    "target": (lambda: connect.build_graph(EDGES, 1, 2, 2), "target neurons: got 0 to 2; allowed: 0 to 1"),
+    "rows": (lambda: connect.build_graph(EDGES, [1, 2], 2**30, 3), "delays x source neurons: got about 2.147e"),
+    "lists": (lambda: connect.EdgeList(EDGES.pre, EDGES.post[:1]), r"arrays of shapes \[\(2,\), \(1,\)\]"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named(name):
+    make, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,194 @@
+"""Late delivery in each form against NumPy."""
+
+from typing import Any
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from jaxsyn import kernels
+from jaxsyn.kernels._deliver import _deliver_parallel
+from tests.kernels import reference as ref
+from tests.kernels.reference import each_form, each_precision
+
+GAIN = 0.5
+
+
+class Case:
+    """Random operands of one delivery: `first` ids of other populations stand before the sources, some behind."""
+
+    def __init__(self, seed: int, n_sources: int, n_post: int, n_delays: int, dtype: Any = "float32", **options: Any):
+        rng = np.random.default_rng(seed)
+        receptors, first = int(rng.integers(1, 4)), int(rng.integers(0, 4))
+        self.graph = ref.random_graph(seed, n_delays * n_sources, n_post, **options)
+        self.weight = ref.on_grid(rng, (receptors, 1 if rng.random() < 0.3 else self.graph.post.size), dtype)
+        self.acc = ref.on_grid(rng, (receptors, n_post), dtype)
+        self.delays = np.sort(rng.choice(40, n_delays, replace=False)).astype(np.int32)
+        self.ring = ref.random_ring(seed, int(rng.integers(1, 9)), int(rng.integers(0, 12)), n_sources + first + 3)
+        self.sources = range(first, first + n_sources)
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        graph, ring = (self.graph.row_ptr, self.graph.post), (self.ring.ids, self.ring.counts)
+        gain = self.acc.dtype.type(GAIN)
+        return (self.acc, *graph, self.weight, gain, self.delays, *ring, np.int32(self.ring.tick))
+
+    @property
+    def static(self) -> dict[str, int]:
+        return {"first": self.sources.start, "n_sources": len(self.sources)}
+
+    def expected(self) -> ref.Floats:
+        return ref.deliver(self.acc, self.graph, self.weight, GAIN, self.delays, self.ring, self.sources)
+
+
+@st.composite
+def cases(draw: st.DrawFn, dtype: str = "float32") -> Case:
+    n_sources, n_post = draw(st.sampled_from([0, 1, 7])), draw(st.sampled_from([0, 1, 9]))
+    seed, n_delays = draw(st.integers(0, 2**16)), draw(st.sampled_from([0, 1, 3]))
+    return Case(seed, n_sources, n_post, n_delays, dtype, most=draw(st.sampled_from([0, 4, 90])))
+
+
+@each_form
+@each_precision
+@hypothesis.given(st.data())
+def test_delivers_what_is_due(native: bool, dtype: str, data: st.DataObject) -> None:
+    case = data.draw(cases(dtype))
+    with jax.enable_x64(dtype == "float64"):
+        got = kernels.deliver(*case.operands, **case.static, native=native)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(np.asarray(got), case.expected())  # weights on a grid: equal to the last bit
+
+
+@hypothesis.given(st.data())
+def test_parallel_form_for_accelerators(data: st.DataObject) -> None:
+    case = data.draw(cases())
+    (got,) = jax.jit(lambda *o: _deliver_parallel(*o, **case.static))(*case.operands)
+    np.testing.assert_array_equal(np.asarray(got), case.expected())
+
+
+@each_form
+def test_every_case_of_interest_occurs(native: bool) -> None:
+    """A ring with more spikes than it holds, a row longer than a chunk, two receptors, many blocks of rows."""
+    case = Case(5, n_sources=300, n_post=50, n_delays=3, most=700)
+    case.weight = ref.on_grid(np.random.default_rng(0), (2, case.graph.post.size))
+    case.acc = np.zeros((2, 50), np.float32)
+    case.ring = ref.random_ring(1, 4, 600, 300)._replace(counts=np.array([700, 600, 599, 601], np.int32))
+    case.sources = range(300)
+    got = kernels.deliver(*case.operands, **case.static, native=native)
+    np.testing.assert_array_equal(np.asarray(got), case.expected())
+    assert np.abs(case.expected()).max() > 100
+
+
+BASE = Case(11, n_sources=6, n_post=5, n_delays=2)
+BATCHED = {"acc": 0, "weight": 3, "gain": 4, "ids": 6, "counts": 7, "tick": 8}
+
+
+def lanes_of(operands: tuple[Any, ...], names: tuple[str, ...], lanes: int) -> tuple[Any, ...]:
+    """Each named operand with a leading axis of different values."""
+    rng, out = np.random.default_rng(2), list(operands)
+    for name in names:
+        old = np.asarray(out[BATCHED[name]])
+        new = rng.integers(0, 9, (lanes, *old.shape)).astype(old.dtype)
+        out[BATCHED[name]] = new
+    return tuple(out)
+
+
+@each_form
+@pytest.mark.parametrize("names", [*((name,) for name in BATCHED), ("acc", "gain"), ("ids", "counts"), tuple(BATCHED)])
+def test_vmap_over_any_operand_but_the_graph(native: bool, names: tuple[str, ...]) -> None:
+    deliver = lambda *operands: kernels.deliver(*operands, **BASE.static, native=native)  # noqa: E731
+    operands = lanes_of(BASE.operands, names, 3)
+    axes = [0 if i in [BATCHED[name] for name in names] else None for i in range(9)]
+    got = jax.jit(jax.vmap(deliver, axes))(*operands)
+    for lane in range(3):
+        one = [o if axis is None else o[lane] for o, axis in zip(operands, axes, strict=True)]
+        np.testing.assert_array_equal(np.asarray(got[lane]), np.asarray(deliver(*one)))
+
+
+@each_form
+def test_vmap_of_vmap_and_the_parallel_form_of_lanes(native: bool) -> None:
+    deliver = lambda *operands: kernels.deliver(*operands, **BASE.static, native=native)  # noqa: E731
+    gains, rings = np.array([1.0, 2.0, -1.0], np.float32), np.stack([BASE.ring.ids, BASE.ring.ids[::-1]])
+    over_rings = jax.vmap(deliver, [None] * 6 + [0, None, None])
+    both = jax.vmap(over_rings, [None] * 4 + [0] + [None] * 4)
+    operands = list(BASE.operands)
+    operands[4], operands[6] = gains, rings
+    got = np.asarray(jax.jit(both)(*operands))
+    for i, gain in enumerate(gains):
+        for j, ids in enumerate(rings):
+            operands[4], operands[6] = gain, ids
+            np.testing.assert_array_equal(got[i, j], np.asarray(deliver(*operands)))
+    operands[0], operands[4], operands[6] = np.tile(BASE.acc, (3, 2, 1, 1)), gains[:, None], rings[None]
+    operands[3], operands[7] = BASE.weight[None, None], BASE.ring.counts[None, None]
+    operands[8] = np.full((1, 1), BASE.ring.tick, np.int32)
+    np.testing.assert_array_equal(np.asarray(_deliver_parallel(*operands, **BASE.static)[0]), got)
+
+
+@each_form
+@pytest.mark.parametrize("operand", ["acc", "weight", "gain"])
+def test_differentiating_raises(native: bool, operand: str) -> None:
+    def f(value: jax.Array) -> jax.Array:
+        operands = list(BASE.operands)
+        operands[BATCHED[operand]] = value
+        return jnp.sum(kernels.deliver(*operands, **BASE.static, native=native))
+
+    value = jnp.asarray(BASE.operands[BATCHED[operand]])
+    with pytest.raises(ValueError, match=r"deliver: spikes travel as integer indices.*surrogate"):
+        jax.grad(f)(value)
+    with pytest.raises(ValueError, match="deliver: spikes travel as integer indices"):
+        jax.jvp(f, (value,), (value,))
+    assert not np.any(np.asarray(jax.grad(lambda v: f(jax.lax.stop_gradient(v)))(value)))
+
+
+def test_an_unrelated_derivative_passes() -> None:
+    f = lambda x: x**2 * jnp.sum(kernels.deliver(*BASE.operands, **BASE.static, native=False))  # noqa: E731
+    assert float(jax.grad(f)(3.0)) == pytest.approx(6.0 * float(np.sum(BASE.expected())))
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "message"),
+    [
+        (0, BASE.acc[:, :, None], "acc, gain: got shapes"),
+        (0, np.tile(BASE.acc, (7, 1)), "acc, gain: got shapes"),
+        (0, BASE.acc.astype(np.float16), "must be one float dtype"),
+        (1, BASE.graph.row_ptr[:-1], "delays: got int32.*one row of the graph for each delay and source"),
+        (3, np.zeros((1, 2), np.float32), "weight: got shape"),
+        (4, np.ones(3, np.float32), "acc, gain: got shapes"),
+        (5, BASE.delays.astype(np.uint32), r"delays: got uint32\[2\]"),
+        (6, BASE.ring.ids[0], "ids: got int32.*must be int32 with 2 axes"),
+        (7, BASE.ring.counts[:-1], "ids, counts: got shapes"),
+        (8, np.float32(1.0), r"tick: got float32\[\]"),
+    ],
+)
+def test_bad_operands_are_named(position: int, value: Any, message: str) -> None:
+    operands = list(BASE.operands)
+    operands[position] = value
+    with pytest.raises(ValueError, match=message):
+        kernels.deliver(*operands, **BASE.static, native=False)
+
+
+def test_a_missing_operand_is_told_by_the_list_of_all() -> None:
+    with pytest.raises(
+        ValueError, match="got 7 arrays, must be row_ptr, post, weight, gain, delays, ids, counts, tick"
+    ):
+        kernels.deliver(*BASE.operands[:-1], **BASE.static, native=False)
+
+
+def test_python_numbers_are_scalars() -> None:
+    operands = list(BASE.operands)
+    operands[4], operands[8] = GAIN, BASE.ring.tick
+    np.testing.assert_array_equal(np.asarray(kernels.deliver(*operands, **BASE.static, native=False)), BASE.expected())
+
+
+@ref.needs_native
+def test_a_graph_that_leaves_its_arrays_is_an_error_not_a_crash() -> None:
+    operands = list(BASE.operands)
+    operands[1] = np.full_like(BASE.graph.row_ptr, 2**30)
+    operands[1][::2] = -5
+    operands[7] = np.full_like(BASE.ring.counts, 9)
+    operands[6] = np.full((BASE.ring.ids.shape[0], 9), BASE.sources.start, np.int32)
+    with pytest.raises((ValueError, jax.errors.JaxRuntimeError), match="row_ptr must ascend from 0 and end within"):
+        jax.block_until_ready(kernels.deliver(*operands, **BASE.static, native=True))
