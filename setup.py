@@ -15,7 +15,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCE = "jaxsyn/kernels/csrc/jaxsyn_kernels.cc"
-UNIX_FLAGS = ["-O3", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-DNDEBUG"]
+UNIX_FLAGS = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-DNDEBUG"]
 MSVC_FLAGS = ["/O2", "/std:c++17", "/fp:precise", "/DNDEBUG"]
 
 

@@ -16,7 +16,9 @@ from .network import NetworkState as NetworkState
 from .network import Population as Population
 from .network import Projection as Projection
 from .simulate import Solution as Solution
+from .simulate import Solved as Solved
 from .simulate import SpikeTrains as SpikeTrains
 from .simulate import Trace as Trace
 from .simulate import run as run
 from .simulate import simulate as simulate
+from .simulate import solve as solve

@@ -14,8 +14,10 @@ import jax
 import jaxtyping
 
 # Before the first import of jaxsyn: from here on beartype checks every annotated call and field of the package. As for
-# mypy, an int may stand where a float is asked for.
-jaxtyping.install_import_hook("jaxsyn", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# mypy, an int may stand where a float is asked for; an annotation that only mypy can read stays with mypy.
+UNREADABLE = "warning_cls_on_decorator_exception=beartype.roar.BeartypeClawDecorWarning"
+CHECKER = f"beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True, {UNREADABLE}))"
+jaxtyping.install_import_hook("jaxsyn", CHECKER)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -12,6 +12,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -273,6 +274,8 @@ def public_objects(room: str) -> Iterator[tuple[str, Any]]:
 
 
 def parameters_of(value: Any) -> list[str]:
+    if typing.is_typeddict(value):
+        return list(value.__annotations__)
     return [name for name in inspect.signature(value).parameters if name not in ("self", "cls", "args", "kwargs")]
 
 

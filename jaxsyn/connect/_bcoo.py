@@ -32,7 +32,9 @@ def bcoo_push(
 ) -> jax.Array:
     """y[r, post[s]] += weight[r, s] source[row(s)], as the product of a `BCOO` matrix (n_rows, n_post) for each r.
 
-    Its cost is that of all stored entries, whatever fires. Differentiable in `weight` and `source`.
+    Its cost is that of all stored entries, whatever fires. Differentiable in `weight` and `source`, under any order of
+    grad, jvp and vmap. Scaled by rows and then summed over rows: the transpose of `bcoo_dot_general` fails under vmap
+    (jax 0.10.2: its batched data and shared indices disagree in shape).
 
     Args:
         row_ptr: Start of each row, int32, shape (n_rows + 1,).
@@ -51,7 +53,7 @@ def bcoo_push(
         >>> y.tolist()
         [[0.0, 1.0]]
     """
-    from jax.experimental.sparse import BCOO, bcoo_dot_general
+    from jax.experimental.sparse import BCOO, bcoo_multiply_dense, bcoo_reduce_sum
 
     n_rows, n_padded = row_ptr.shape[0] - 1, post.shape[0]
     if source.shape != (n_rows,):
@@ -67,8 +69,8 @@ def bcoo_push(
     indices = jnp.stack([jnp.where(stored, rows, 0), jnp.where(stored, post, 0)], axis=1)
 
     def one(w: jax.Array) -> jax.Array:
-        values = jnp.where(stored, w, jnp.zeros((), w.dtype))
-        matrix = BCOO((values, indices), shape=(n_rows, n_post))
-        return jnp.asarray(bcoo_dot_general(matrix, source, dimension_numbers=(((0,), (0,)), ((), ()))))
+        matrix = BCOO((jnp.where(stored, w, jnp.zeros((), w.dtype)), indices), shape=(n_rows, n_post))
+        scaled = BCOO((bcoo_multiply_dense(matrix, source[:, None]), indices), shape=matrix.shape)
+        return jnp.asarray(bcoo_reduce_sum(scaled, axes=(0,)).todense())
 
     return jax.vmap(one)(jnp.broadcast_to(weight, (weight.shape[0], n_padded)))

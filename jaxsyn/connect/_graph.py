@@ -1,5 +1,6 @@
 """The sparse graph that the kernels walk: rows of (delay, source), each with its targets."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -12,7 +13,8 @@ from . import _checks as check
 from ._edges import EdgeList, Int32s
 
 _CHUNK = 1 << 18
-_RADIX = 1 << 16
+_COARSE_BITS = 12  # parts of the coarse sort: 2^12, each small enough for the cache
+_MOST_CLASSES = 1 << 16
 _LARGE = 1 << 24  # longer delays are found by sorting, not by marking
 _ALIGNMENT = 64  # bytes; XLA takes over a NumPy buffer that is aligned so, without a copy
 
@@ -160,11 +162,10 @@ def build_graph(
     row_ptr = _row_pointers(rows, n_rows)
     is_sorted = edges.is_sorted or _is_sorted(edges.pre, edges.post)
     order = None
-    if not is_sorted:
-        order = _stable_order(lambda where: edges.post[where], len(edges), n_post, None)
-        order = _stable_order(rows, len(edges), n_rows, order)
-    elif delays.size > 1:
-        order = _stable_order(rows.classes, len(edges), delays.size, None)
+    if is_sorted and 1 < delays.size <= _MOST_CLASSES:
+        order, _ = _partition(rows.classes, len(edges), delays.size)
+    elif not is_sorted or delays.size > 1:
+        order = _order_in_full(rows, edges.post, n_rows, n_post)
     post = _arranged(edges.post, order, padded_size(max(len(edges), edges.room)), np.int32)
     graph = SparseGraph(to_device(row_ptr), to_device(post), to_device(delays), n_pre, n_post)
     return graph, order
@@ -271,34 +272,39 @@ def _is_sorted(pre: Int32s, post: Int32s) -> bool:
     return True
 
 
-def _stable_order(keys: Any, n: int, n_keys: int, order: Int32s | None) -> Int32s:
-    """The order that sorts n edges by keys(edge) in [0, n_keys); edges of equal key stay in the given order."""
-    shift = 0
-    while True:
-        order = _sort_by_digit(keys, n, shift, min(_RADIX, n_keys >> shift) + 1, order)
-        shift += 16
-        if (n_keys - 1) >> shift <= 0:
-            return order
+def _order_in_full(rows: _Rows, post: Int32s, n_rows: int, n_post: int) -> Int32s:
+    """The order that sorts edges by (row, post): a coarse partition by row, then a sort of each part in the cache."""
+    shift = max(n_rows.bit_length() - _COARSE_BITS, 0)
+    order, starts = _partition(lambda where: rows(where) >> shift, len(rows), ((n_rows - 1) >> shift) + 1)
+    begin = 0
+    while begin < len(rows):
+        end = int(starts[np.searchsorted(starts, begin + _CHUNK)]) if begin + _CHUNK < len(rows) else len(rows)
+        part = order[begin:end]
+        keys = rows(part).astype(np.int64) * n_post + post[part]
+        order[begin:end] = part[np.argsort(keys, kind="stable")]
+        begin = end
+    return order
 
 
-def _sort_by_digit(keys: Any, n: int, shift: int, n_digits: int, order: Int32s | None) -> Int32s:
-    """One pass of a radix sort, chunk by chunk: each chunk is sorted and its runs go to their places."""
+def _partition(classes: Any, n: int, n_classes: int) -> tuple[Int32s, npt.NDArray[np.int64]]:
+    """The stable order of n edges by class, and where each class starts: each chunk is sorted, its runs are copied."""
+    small = np.uint8 if n_classes <= 1 << 8 else np.uint16
 
-    def digits(start: int) -> tuple[Any, npt.NDArray[np.uint16]]:
-        where = slice(start, min(start + _CHUNK, n)) if order is None else order[start : start + _CHUNK]
-        return where, ((keys(where) >> shift) & (_RADIX - 1)).astype(np.uint16)
+    def chunks() -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        for start in range(0, n, _CHUNK):
+            yield start, classes(slice(start, min(start + _CHUNK, n))).astype(small)
 
-    counts = np.zeros(n_digits, np.int64)
-    for start in range(0, n, _CHUNK):
-        counts += np.bincount(digits(start)[1], minlength=n_digits)
-    place = np.cumsum(counts) - counts
-    out = np.empty(n, np.int32)
-    for start in range(0, n, _CHUNK):
-        where, digit = digits(start)
-        local = np.argsort(digit, kind="stable")
-        m = np.bincount(digit, minlength=n_digits)
-        target = np.repeat(place - (np.cumsum(m) - m), m)
+    counts = np.zeros(n_classes, np.int64)
+    for _, chunk in chunks():
+        counts += np.bincount(chunk, minlength=n_classes)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    place = starts[:-1].copy()
+    order = np.empty(n, np.int32)
+    for start, chunk in chunks():
+        local = np.argsort(chunk, kind="stable")
+        lengths = np.bincount(chunk, minlength=n_classes)
+        target = np.repeat(place - (np.cumsum(lengths) - lengths), lengths)
         target += np.arange(target.size)
-        out[target] = local + start if order is None else where[local]
-        place += m
-    return out
+        order[target] = local + start
+        place += lengths
+    return order, starts

@@ -29,6 +29,7 @@ from ._random import poisson_terms as poisson_terms
 from ._random import random_bits as random_bits
 from ._random import stream_id as stream_id
 from ._random import uniform as uniform
+from ._settle import settle as settle
 from ._trilinear import outer as outer
 from ._trilinear import pull as pull
 from ._trilinear import push as push

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 
 # Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
-_VERSION = 1
-_TARGETS = ("jaxsyn_push", "jaxsyn_pull", "jaxsyn_outer", "jaxsyn_deliver", "jaxsyn_emit", "jaxsyn_pack")
+_VERSION = 2
+_TARGETS = tuple(f"jaxsyn_{name}" for name in ("push", "pull", "outer", "deliver", "emit", "pack", "settle"))
 _REMEDY = "With a C++17 compiler, reinstall jaxsyn, or run `python setup.py build_ext --inplace` in a source checkout."
 
 

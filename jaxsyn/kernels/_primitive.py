@@ -156,3 +156,24 @@ def _trilinear_transpose(
         others = [factors[i] for i in range(3) if i != wanted]
         result = bind(wanted, row_ptr, post, *others, **params)
     return [None, None, result, None] if wants_left else [None, None, None, result]
+
+
+def define_barrier(name: str) -> Any:
+    """Make the primitive that gives back its operands, computed once: natively a call that XLA cannot look into."""
+    primitive: Any = jax.extend.core.Primitive(f"jaxsyn_{name}")
+    primitive.multiple_results = True
+    primitive.def_abstract_eval(lambda *avals, native: avals)
+    primitive.def_impl(lambda *args, native: args)
+    rule = mlir.lower_fun(lambda *args, native: jax.lax.optimization_barrier(args), multiple_results=True)
+
+    def lower_cpu(ctx: Any, *args: Any, native: bool) -> Any:
+        if not native:
+            return rule(ctx, *args, native=native)
+        aliases = {i: i for i in range(len(args))}
+        return jax.ffi.ffi_lowering(f"jaxsyn_{name}", operand_output_aliases=aliases)(ctx, *args)
+
+    mlir.register_lowering(primitive, lower_cpu, platform="cpu")
+    mlir.register_lowering(primitive, rule)
+    ad.primitive_jvps[primitive] = lambda primals, tangents, native: (primitive.bind(*primals, native=native), tangents)
+    batching.primitive_batchers[primitive] = lambda args, dims, native: (primitive.bind(*args, native=native), dims)
+    return primitive

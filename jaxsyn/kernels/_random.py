@@ -21,7 +21,6 @@ _CENTER = (4.0305736e-08, 4.8601242e-07, -4.9900755e-06, -6.2171443e-06, 3.09148
            3.4880266e-01, 2.1233137)  # fmt: skip
 _TAIL = (-2.3912563e-04, 7.9856382e-04, -1.0976969e-03, 1.4115465e-03, -2.8491102e-03, 4.6694847e-03, 1.4246262,
          4.7170877)  # fmt: skip
-_EXTRA_TERMS = 8
 
 
 def stream_id(name: str) -> int:
@@ -41,7 +40,7 @@ def stream_id(name: str) -> int:
 
 def _word(value: ArrayLike, name: str) -> Array:
     """A coordinate as uint32; int32 keeps its bits."""
-    if isinstance(value, int | np.integer):
+    if isinstance(value, int | np.int64 | np.uint64):
         if not 0 <= value < 2**32:
             raise ValueError(f"{name}: got {value}, must lie in [0, 2**32)")
         return jnp.asarray(value, dtype=jnp.uint32)
@@ -268,7 +267,8 @@ def poisson_survival(lam: ArrayLike, n_terms: int) -> Array:
     if n_terms < 1:
         raise ValueError(f"n_terms: got {n_terms}, must be at least 1; see poisson_terms")
     lam = jnp.asarray(lam, dtype=float_dtype())
-    counts = np.arange(1, n_terms + _EXTRA_TERMS + 1, dtype=np.float64)
+    beyond = 8 + n_terms // 32  # the sum behind the last threshold: under a hundredth of it is left out
+    counts = np.arange(1, n_terms + beyond + 1, dtype=np.float64)
     log_peak = np.array([j * math.log(j) - j - math.lgamma(j + 1.0) for j in counts])
     shape = (-1,) + (1,) * lam.ndim
     j, peak = jnp.asarray(counts.reshape(shape), lam.dtype), jnp.asarray(log_peak.reshape(shape), lam.dtype)

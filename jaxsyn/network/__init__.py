@@ -7,6 +7,7 @@ connection between groups is a new `AbstractLink`; the step (`_step.py`) says wh
 from ._group import Emission as Emission
 from ._group import Group as Group
 from ._group import GroupState as GroupState
+from ._group import initial_state as initial_state
 from ._link import AbstractLink as AbstractLink
 from ._link import LinkState as LinkState
 from ._link import SparseLink as SparseLink

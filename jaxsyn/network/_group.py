@@ -180,7 +180,7 @@ def fuse(populations: dict[str, Population], seed: int, slots: tuple[int, int]) 
     parts = [(p.neuron, p.receptors, p.refractory_ms) for p in populations.values()]
     neuron, receptors, refractory_ms = jax.tree.map(lambda *leaves: _concatenate(sizes, leaves), *parts)
     first = next(iter(populations.values()))
-    starts = [_initial_state(name, p, GraphKey(seed, name)) for name, p in populations.items()]
+    starts = [initial_state(name, p, seed) for name, p in populations.items()]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
     return Group(
         neuron=neuron,
@@ -196,8 +196,24 @@ def fuse(populations: dict[str, Population], seed: int, slots: tuple[int, int]) 
     )
 
 
-def _initial_state(name: str, population: Population, key: GraphKey) -> MembraneState:
-    shape = (population.size,)
+def initial_state(name: str, population: Population, seed: int) -> MembraneState:
+    """State of a population at the start of a run: that of its models, with the values of `initial` put in.
+
+    Args:
+        name: Name of the population; it also names the draws of initial values.
+        population: The population.
+        seed: Seed of initial values that are distributions.
+    Returns:
+        Neuron and receptor states, arrays (n,).
+    Raises:
+        ValueError: `initial` names a variable that there is not.
+    Example:
+        >>> import jaxsyn as js
+        >>> cells = js.Population(js.neurons.LIF(), 3, initial={"V_mV": -55.0})
+        >>> js.network.initial_state("E", cells, 0).neuron.V_mV.tolist()
+        [-55.0, -55.0, -55.0]
+    """
+    shape, key = (population.size,), GraphKey(seed, name)
     receptors = {r: receptor.init_state(shape) for r, receptor in population.receptors.items()}
     state = MembraneState(population.neuron.init_state(shape), receptors)
     for variable, value in population.initial.items():

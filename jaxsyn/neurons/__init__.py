@@ -10,7 +10,6 @@ from ._base import AbstractChart as AbstractChart
 from ._base import AbstractContinuousNeuron as AbstractContinuousNeuron
 from ._base import AbstractDiscreteNeuron as AbstractDiscreteNeuron
 from ._base import AbstractNeuron as AbstractNeuron
-from ._base import IdentityChart as IdentityChart
 from ._discrete import AdaptiveState as AdaptiveState
 from ._discrete import DiscreteALIF as DiscreteALIF
 from ._discrete import DiscreteCuBaLIF as DiscreteCuBaLIF

@@ -31,18 +31,10 @@ class AbstractChart(eqx.Module):
     def slope(self, V_mV: Array) -> Array:
         """dx/dV at a voltage, 1/mV times the unit of x."""
 
+    @abc.abstractmethod
+    def gap(self, x: Array) -> Array:
+        """Distance to the spike in the coordinate: zero where `threshold_gap` is."""
 
-class IdentityChart(AbstractChart):
-    """x = V: for neurons whose flow is regular as it is."""
-
-    def to(self, V_mV: Array) -> Array:
-        return V_mV
-
-    def back(self, x: Array) -> Array:
-        return x
-
-    def slope(self, V_mV: Array) -> Array:
-        return jnp.ones_like(V_mV)
 
 
 class AbstractNeuron(Parameters):
@@ -84,9 +76,9 @@ class AbstractContinuousNeuron(AbstractNeuron):
         """The subthreshold equation as a linear system, or None where it is not linear."""
         return None
 
-    def chart(self) -> AbstractChart:
-        """Coordinate in which the integrators step the voltage."""
-        return IdentityChart()
+    def chart(self) -> AbstractChart | None:
+        """Coordinate in which the integrators step the voltage; None for V itself."""
+        return None
 
 
 class AbstractDiscreteNeuron(AbstractNeuron):

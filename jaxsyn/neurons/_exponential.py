@@ -7,19 +7,20 @@ from .._core import Array, float_dtype, param
 from ._base import AbstractChart, AbstractContinuousNeuron
 from ._lif import VoltageState
 
+_NARROW = 1e-3  # mV: slope factors below are stepped as this one
 _STEEP = 30.0  # (V - V_T) / Delta_T above which the upstroke lasts less than 1e-9 ms: held, so that nothing overflows
 
 
 class SoftplusChart(AbstractChart):
-    """x = -Delta_T log(1 + exp(-(V - V_T) / Delta_T)): V - V_T far below threshold, finite at V = infinity.
+    """x = -Delta_T log(1 + exp(-(V - V_T) / Delta_T)): V - V_T far below threshold, zero at V = infinity.
 
     In x the exponential of the EIF and AdEx upstroke is the constant g_L Delta_T / C, so that a fixed step crosses
     the blow-up without noticing it.
 
     Args:
         V_T_mV: Foot of the exponential, mV.
-        Delta_T_mV: Slope factor, mV; below 0.01 mV the chart keeps that width (it then only straightens the kink).
-        V_top_mV: Voltages above this are cut, mV: the potential that counts as a spike.
+        Delta_T_mV: Slope factor, mV; below 1e-3 mV the chart keeps that width (it then only straightens the kink).
+        V_spike_mV: Voltage that counts as a spike, mV; voltages above are cut to it.
     Example:
         >>> import jax.numpy as jnp
         >>> chart = SoftplusChart(jnp.asarray(-50.0), jnp.asarray(2.0), jnp.asarray(0.0))
@@ -29,29 +30,28 @@ class SoftplusChart(AbstractChart):
 
     V_T_mV: Array
     Delta_T_mV: Array
-    V_top_mV: Array
-
-    def _width(self) -> Array:
-        return jnp.maximum(self.Delta_T_mV, 0.01)
+    V_spike_mV: Array
 
     def to(self, V_mV: Array) -> Array:
-        width = self._width()
+        width = jnp.maximum(self.Delta_T_mV, _NARROW)
         u = (V_mV - self.V_T_mV) / width
         return -width * (jnp.maximum(-u, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(u))))
 
     def back(self, x: Array) -> Array:
-        width = self._width()
-        remaining = jnp.maximum(-jnp.expm1(jnp.minimum(x, 0.0) / width), 1e-30)
-        return jnp.minimum(self.V_T_mV + x - width * jnp.log(remaining), self.V_top_mV)
+        width = jnp.maximum(self.Delta_T_mV, _NARROW)
+        remaining = jnp.maximum(1.0 - jnp.exp(jnp.minimum(x, 0.0) / width), 1e-30)
+        return jnp.minimum(self.V_T_mV + x - width * jnp.log(remaining), self.V_spike_mV)
 
     def slope(self, V_mV: Array) -> Array:
-        return 1.0 / (1.0 + jnp.exp(jnp.minimum((V_mV - self.V_T_mV) / self._width(), _STEEP)))
+        return 1.0 / (1.0 + _steepness(V_mV, self.V_T_mV, self.Delta_T_mV))
+
+    def gap(self, x: Array) -> Array:
+        return x - self.to(self.V_spike_mV)
 
 
-def _upstroke(V_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
-    """Delta_T exp((V - V_T) / Delta_T), zero in the limit Delta_T = 0 below threshold, finite for any V."""
-    width = jnp.maximum(Delta_T_mV, 1e-6)
-    return jnp.where(Delta_T_mV > 0.0, Delta_T_mV, 0.0) * jnp.exp(jnp.minimum((V_mV - V_T_mV) / width, _STEEP))
+def _steepness(V_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
+    """exp((V - V_T) / Delta_T), finite for any V and Delta_T."""
+    return jnp.exp(jnp.minimum((V_mV - V_T_mV) / jnp.maximum(Delta_T_mV, _NARROW), _STEEP))
 
 
 def _firing_level(V_peak_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
@@ -96,7 +96,7 @@ class EIF(AbstractContinuousNeuron):
         return VoltageState(jnp.zeros(shape, float_dtype()) + self.E_L_mV)
 
     def derivative(self, state: VoltageState, I_pA: Array) -> VoltageState:
-        upstroke = _upstroke(state.V_mV, self.V_T_mV, self.Delta_T_mV)
+        upstroke = self.Delta_T_mV * _steepness(state.V_mV, self.V_T_mV, self.Delta_T_mV)
         return VoltageState((self.g_L_nS * (self.E_L_mV - state.V_mV + upstroke) + I_pA) / self.C_pF)
 
     def threshold_gap(self, state: VoltageState) -> Array:
@@ -106,7 +106,9 @@ class EIF(AbstractContinuousNeuron):
         return VoltageState(jnp.zeros_like(state.V_mV) + self.V_reset_mV)
 
     def chart(self) -> SoftplusChart:
-        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, self.V_peak_mV)
+        return SoftplusChart(
+            self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
+        )
 
 
 class AdExState(eqx.Module):
@@ -163,7 +165,7 @@ class AdEx(AbstractContinuousNeuron):
 
     def derivative(self, state: AdExState, I_pA: Array) -> AdExState:
         V, w = state.V_mV, state.w_pA
-        upstroke = _upstroke(V, self.V_T_mV, self.Delta_T_mV)
+        upstroke = self.Delta_T_mV * _steepness(V, self.V_T_mV, self.Delta_T_mV)
         dV = (self.g_L_nS * (self.E_L_mV - V + upstroke) - w + I_pA) / self.C_pF
         return AdExState(dV, (self.a_nS * (V - self.E_L_mV) - w) / self.tau_w_ms)
 
@@ -174,4 +176,6 @@ class AdEx(AbstractContinuousNeuron):
         return AdExState(jnp.zeros_like(state.V_mV) + self.V_reset_mV, state.w_pA + self.b_pA)
 
     def chart(self) -> SoftplusChart:
-        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, self.V_peak_mV)
+        return SoftplusChart(
+            self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
+        )

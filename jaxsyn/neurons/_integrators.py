@@ -14,13 +14,15 @@ import jax
 import jax.numpy as jnp
 
 from .._core import Array, Propagator, expm1_ratio, propagator
-from ._base import IdentityChart, SpikeFunction
+from ._base import SpikeFunction
 from ._membrane import (
     Flow,
     Fraction,
     Membrane,
     MembraneState,
     ReceptorCourse,
+    into_chart,
+    out_of_chart,
     receptor_course,
     where_tree,
     with_voltage,
@@ -66,19 +68,19 @@ def hermite(y0: Array, m0: Array, y1: Array, m1: Array, t: Fraction) -> Array:
 
 
 def first_zero(g0: Array, m0: Array, g1: Array, m1: Array) -> Array:
-    """Where in [0, 1] the cubic through g0 < 0 <= g1 reaches zero; 0 where g0 >= 0. Bracketed Newton, 4 rounds."""
-    rise = g1 - g0
+    """Where in [0, 1] the cubic through g0 < 0 <= g1 with slopes m0, m1 reaches zero; 0 where g0 >= 0.
+
+    Three Newton steps from the chord; the slope is kept above a tenth of the chord's, so that a flat end cannot throw
+    an iterate far off.
+    """
+    rise = jnp.maximum(g1 - g0, 1e-12)
     c2, c3 = 3.0 * rise - 2.0 * m0 - m1, m0 + m1 - 2.0 * rise
-    t = jnp.clip(-g0 / jnp.where(rise > 0, rise, 1.0), 0.0, 1.0)
-    low, high = jnp.zeros_like(t), jnp.ones_like(t)
-    for _ in range(4):
+    t = jnp.clip(-g0 / rise, 0.0, 1.0)
+    for _ in range(3):
         value = g0 + t * (m0 + t * (c2 + t * c3))
         slope = m0 + t * (2.0 * c2 + 3.0 * c3 * t)
-        low, high = jnp.where(value < 0, t, low), jnp.where(value < 0, high, t)
-        newton = t - value / jnp.where(slope > 0, slope, 1.0)
-        inside = (slope > 0) & (newton >= low) & (newton <= high)
-        t = jnp.where(inside, newton, 0.5 * (low + high))
-    return jnp.where(g0 >= 0, 0.0, t)
+        t = jnp.clip(t - value / jnp.maximum(slope, 0.1 * rise), 0.0, 1.0)
+    return t
 
 
 class AbstractStepper(AbstractIntegrator):
@@ -103,19 +105,18 @@ class AbstractStepper(AbstractIntegrator):
         dt_ms, steps = prepared
         course = receptor_course(membrane, steps, state.receptors, dt_ms)
         chart = membrane.neuron.chart()
-        y = with_voltage(state.neuron, chart.to(state.neuron.V_mV))
+        y = into_chart(chart, state.neuron)
         free = _slope(membrane, course, I_pA, hold=False)
         held = _slope(membrane, course, I_pA, hold=True)
         if self.on_grid:
             end, _, _ = self.advance(free, y, 0.0, 1.0, dt_ms)
-            after = with_voltage(end, chart.back(end.V_mV))
+            after = out_of_chart(chart, end)
             if refractory is not None:
                 still, _, _ = self.advance(held, y, 0.0, 1.0, dt_ms)
                 after = where_tree(refractory.left_ms > 0, with_voltage(still, state.neuron.V_mV), after)
             return Flow(MembraneState(after, course.end), None, None, None)
         end, crossed, fraction, left = self._located(membrane, free, held, y, dt_ms, refractory, spike)
-        after = with_voltage(end, chart.back(end.V_mV))
-        return Flow(MembraneState(after, course.end), crossed, fraction, left)
+        return Flow(MembraneState(out_of_chart(chart, end), course.end), crossed, fraction, left)
 
     def _located(
         self,
@@ -133,7 +134,11 @@ class AbstractStepper(AbstractIntegrator):
             y, _, _ = self.advance(held, y, 0.0, start, dt_ms)
         span = 1.0 - start
         end, k0, k1 = self.advance(free, y, start, span, dt_ms)
-        gap = _charted_gap(membrane)
+        chart = membrane.neuron.chart()
+
+        def gap(y: Any) -> Array:
+            return membrane.neuron.threshold_gap(y) if chart is None else chart.gap(y.V_mV)
+
         g0, m0 = jax.jvp(gap, (y,), (k0,))
         g1, m1 = jax.jvp(gap, (end,), (k1,))
         crossed = spike(g1)
@@ -149,16 +154,14 @@ class AbstractStepper(AbstractIntegrator):
             left = jnp.where(crossed, after_spike, jnp.maximum(refractory.left_ms - dt_ms, 0.0))
         if not membrane.neuron.resets:
             return end, crossed, fraction, left
-        chart = membrane.neuron.chart()
 
         def within(s: Fraction) -> Any:
             return jax.tree.map(lambda a, ka, b, kb: hermite(a, ka * length, b, kb * length, s), y, k0, end, k1)
 
         at = within(t)
-        if not isinstance(chart, IdentityChart):
+        if chart is not None:
             at = _through_blow_up(held, within, t, start, span, dt_ms)
-        fresh = membrane.neuron.reset(with_voltage(at, chart.back(at.V_mV)))
-        fresh = with_voltage(fresh, chart.to(fresh.V_mV))
+        fresh = into_chart(chart, membrane.neuron.reset(out_of_chart(chart, at)))
         begin = fraction
         if refractory is not None:
             hold = jnp.minimum(1.0 - begin, refractory.total_ms / dt_ms)
@@ -173,22 +176,14 @@ def _slope(membrane: Membrane, course: ReceptorCourse, I_pA: Array, *, hold: boo
     chart = membrane.neuron.chart()
 
     def f(u: Fraction, y: Any) -> Any:
-        V = chart.back(y.V_mV)
-        rate = membrane.neuron.derivative(with_voltage(y, V), membrane.current(course.at(u), V, I_pA))
-        return with_voltage(rate, jnp.zeros_like(V) if hold else chart.slope(V) * rate.V_mV)
+        state = out_of_chart(chart, y)
+        V = state.V_mV
+        rate = membrane.neuron.derivative(state, membrane.current(course.at(u), V, I_pA))
+        if hold:
+            return with_voltage(rate, jnp.zeros_like(V))
+        return rate if chart is None else with_voltage(rate, chart.slope(V) * rate.V_mV)
 
     return f
-
-
-def _charted_gap(membrane: Membrane) -> Callable[[Any], Array]:
-    """Threshold gap measured in the chart: phi(V) - phi(V_th)."""
-    neuron, chart = membrane.neuron, membrane.neuron.chart()
-
-    def gap(y: Any) -> Array:
-        V = chart.back(y.V_mV)
-        return y.V_mV - chart.to(V - neuron.threshold_gap(with_voltage(y, V)))
-
-    return gap
 
 
 _GAUSS = ((0.1127016653792583, 5.0 / 18.0), (0.5, 8.0 / 18.0), (0.8872983346207417, 5.0 / 18.0))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._core import Array, LinearSystem, Propagator, propagator
-from ._base import AbstractContinuousNeuron
+from ._base import AbstractChart, AbstractContinuousNeuron
 
 Fraction = Array | float
 ReceptorStates = dict[str, Any]
@@ -135,6 +135,16 @@ def receptor_course(membrane: Membrane, steps: dict[str, Any], states: ReceptorS
             middle[name] = _step_rk4(receptor.derivative, states[name], dt_ms / 2.0)
             end[name] = _step_rk4(receptor.derivative, middle[name], dt_ms / 2.0)
     return ReceptorCourse(states, middle, end)
+
+
+def into_chart(chart: AbstractChart | None, state: Any) -> Any:
+    """The neuron state with x in place of V."""
+    return state if chart is None else with_voltage(state, chart.to(state.V_mV))
+
+
+def out_of_chart(chart: AbstractChart | None, y: Any) -> Any:
+    """The neuron state with V in place of x."""
+    return y if chart is None else with_voltage(y, chart.back(y.V_mV))
 
 
 def with_voltage(state: Any, V_mV: Array) -> Any:

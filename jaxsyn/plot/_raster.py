@@ -41,6 +41,7 @@ def draw_rates(
 def _draw_spikes(ax: Axes, tables: Mapping[str, SpikeTable], colors: Mapping[str, Any], every: int) -> None:
     """Rows from top to bottom in the order of the populations."""
     total = sum(table.n for table in tables.values())
+    drawn = sum(table.times_ms.size for table in tables.values()) / every + 1.0
     first = 0
     for name, table in tables.items():
         shown = table.neurons % every == 0
@@ -48,7 +49,7 @@ def _draw_spikes(ax: Axes, tables: Mapping[str, SpikeTable], colors: Mapping[str
         if total <= _LINES_UP_TO:
             ax.vlines(times, rows - 0.4, rows + 0.4, color=colors[name], linewidth=0.9)
         else:
-            size = float(np.clip(60.0 * math.sqrt(every / total), 0.7, 2.5))
+            size = max(0.5, min(2.5, 60.0 * math.sqrt(every / total), 220.0 / math.sqrt(drawn)))
             ax.plot(times, rows, "o", color=colors[name], markersize=size, markeredgewidth=0.0, rasterized=True)
         first += table.n
     table = next(iter(tables.values()))
@@ -95,7 +96,7 @@ def raster(
     t_start_ms: Number | None = None,
     t_stop_ms: Number | None = None,
     bin_ms: Number | None = None,
-    max_spikes: int = 200_000,
+    max_spikes: int = 100_000,
     colors: Mapping[str, Any] | None = None,
     ax: None = None,
 ) -> Figure: ...
@@ -108,7 +109,7 @@ def raster(
     t_start_ms: Number | None = None,
     t_stop_ms: Number | None = None,
     bin_ms: Number | None = None,
-    max_spikes: int = 200_000,
+    max_spikes: int = 100_000,
     colors: Mapping[str, Any] | None = None,
     ax: Axes,
 ) -> Axes: ...
@@ -120,7 +121,7 @@ def raster(
     t_start_ms: Number | None = None,
     t_stop_ms: Number | None = None,
     bin_ms: Number | None = None,
-    max_spikes: int = 200_000,
+    max_spikes: int = 100_000,
     colors: Mapping[str, Any] | None = None,
     ax: Axes | None = None,
 ) -> Figure | Axes:

@@ -9,7 +9,6 @@ import numpy as np
 from ._inputs import Floats, Number
 from ._style import NEUTRAL, OTHERS, Axes, Figure, despine, legend_above, new_figure, note, population_colors, style
 
-
 _UNITS = ("mV", "ms", "pA", "nS", "pF", "Hz")
 
 

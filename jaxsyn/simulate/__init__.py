@@ -1,4 +1,4 @@
-"""Running networks: `run` (pure, differentiable), `simulate` (host driver) and what they give back.
+"""Running networks: `run` (pure, differentiable), `simulate` (host driver), `solve` (one population, error controlled).
 
 `run` and `simulate` share one loop (`advance`); a new kind of record gets its collector in `_plan.py`.
 """
@@ -9,3 +9,7 @@ from ._simulate import simulate as simulate
 from ._solution import Solution as Solution
 from ._solution import SpikeTrains as SpikeTrains
 from ._solution import Trace as Trace
+from ._solve import Solved as Solved
+from ._solve import SolveOptions as SolveOptions
+from ._solve import solve as solve
+from ._stream import load_stream as load_stream

@@ -33,9 +33,10 @@ def progress_bar(show: bool, total_ms: float) -> Iterator[Callable[[float], None
     if not show:
         yield lambda done_ms: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g} ms"), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("simulate", total=total_ms)
         yield lambda done_ms: bar.update(task, completed=done_ms)

@@ -142,6 +142,7 @@ def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.
             place = np.arange(len(steps)) - np.repeat(np.cumsum(counts) - counts, counts)
             out[f"spikes/{g}/fraction"] = np.asarray(kept["fraction"])[steps, place]
     n_steps = int(chunk.state.tick) - tick
+    out["span"] = np.asarray([tick, tick + n_steps])
     head = min((-tick) % plan.stride, n_steps) if plan.stride else 0
     for s in plan.samplers:
         values = np.asarray(chunk.samples[s.name])

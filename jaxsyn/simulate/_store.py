@@ -2,6 +2,8 @@
 
 import abc
 import os
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +37,23 @@ class MemoryStore(AbstractStore):
         return [c[name] for c in self._chunks if name in c]
 
 
+def chunk_files(folder: str | os.PathLike[str], first_tick: int = 0) -> list[Path]:
+    """Chunk files of a stream from a tick on, in the order of time."""
+    return sorted(p for p in Path(folder).glob("chunk_*.npz") if int(p.stem.split("_")[1]) >= first_tick)
+
+
 class FileStore(AbstractStore):
     """Chunks as `chunk_TICK.npz` files in a folder, each written whole or not at all.
 
-    A run that starts at a tick replaces the chunks from there on, and leaves the earlier ones of the same run in place.
+    A run that starts at a tick replaces the chunks from there on, and leaves the earlier ones of the same run in place;
+    it reads back its own only (`load_stream` reads all).
     """
 
     def __init__(self, folder: str | os.PathLike[str], first_tick: int) -> None:
-        self.folder = Path(folder)
+        self.folder, self._first = Path(folder), first_tick
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self._paths():
-            if int(path.stem.split("_")[1]) >= first_tick:
-                path.unlink()
-
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("chunk_*.npz"))
+        for path in chunk_files(self.folder, first_tick):
+            path.unlink()
 
     def append(self, tick: int, arrays: Arrays) -> None:
         final = self.folder / f"chunk_{tick:012d}.npz"
@@ -59,9 +63,21 @@ class FileStore(AbstractStore):
         part.replace(final)
 
     def read(self, name: str) -> list[np.ndarray[Any, Any]]:
-        out = []
-        for path in self._paths():
+        return read_chunks(chunk_files(self.folder, self._first), name)
+
+
+def read_chunks(paths: list[Path], name: str) -> list[np.ndarray[Any, Any]]:
+    """The arrays of one name from chunk files that have it.
+
+    Raises:
+        ValueError: A file is truncated or damaged; names it.
+    """
+    out = []
+    for path in paths:
+        try:
             with np.load(path, allow_pickle=False) as chunk:
                 if name in chunk:
                     out.append(chunk[name])
-        return out
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"stream {path}: cannot be read ({error}); go on from a checkpoint before it") from error
+    return out

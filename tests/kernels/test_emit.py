@@ -72,7 +72,7 @@ def test_vmap_of_vmap_and_the_parallel_form_of_lanes(native: bool) -> None:
     emit = lambda s: kernels.emit(s, OPERANDS[1][0], OPERANDS[2][0], 5, native=native)  # noqa: E731
     ids, counts = jax.jit(jax.vmap(jax.vmap(emit)))(spikes)
     rings = (np.broadcast_to(OPERANDS[1][0], (2, 3, 4, 6)), np.broadcast_to(OPERANDS[2][0], (2, 3, 4)))
-    parallel = _emit_parallel(spikes, *rings, np.full((1, 1), 5, np.int32))
+    parallel = jax.jit(_emit_parallel)(spikes, *rings, np.full((1, 1), 5, np.int32))
     np.testing.assert_array_equal(np.asarray(counts)[..., 1], spikes.sum(-1))
     for one, other in zip((ids, counts), parallel, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))

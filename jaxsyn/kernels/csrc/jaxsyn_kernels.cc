@@ -431,17 +431,30 @@ ffi::Error Pack(BoolBuffer spikes, ffi::Result<WordBuffer> words) {
   return ffi::Error::Success();
 }
 
+// Results alias the operands, so that nothing is left to do; XLA has to have the values in memory, computed once.
+ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
+  for (size_t i = 0; i < settled.size(); ++i) {
+    const auto value = values.get<ffi::AnyBuffer>(i);
+    auto result = settled.get<ffi::AnyBuffer>(i);
+    if (!value.has_value() || !result.has_value()) return Invalid("jaxsyn: settle returns what it takes");
+    void* target = (*result)->untyped_data();
+    if (target != value->untyped_data()) std::memcpy(target, value->untyped_data(), value->size_bytes());
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 1; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 2; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_deliver(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_emit(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pack(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
 }
 
 #define JAXSYN_TRILINEAR(symbol, slot)                                                                            \
@@ -479,3 +492,5 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_emit, Emit,
                                   .Ret<IntBuffer>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_pack, Pack, ffi::Ffi::Bind().Arg<BoolBuffer>().Ret<WordBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_settle, Settle, ffi::Ffi::Bind().RemainingArgs().RemainingRets());

@@ -1,0 +1,3 @@
+"""x"""
+def add_arguments(parser):
+    pass
