@@ -1,6 +1,7 @@
 """jaxsyn: spiking neural networks in JAX, simulated, differentiated and mapped to chips with one network concept."""
 
 from . import analysis as analysis
+from . import circuits as circuits
 from . import connect as connect
 from . import kernels as kernels
 from . import neurons as neurons

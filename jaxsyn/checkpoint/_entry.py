@@ -121,7 +121,20 @@ def read_metadata(entry: Entry) -> Metadata:
         )
     if content.pop("sha256", None) != digest(content):
         raise ValueError(f"checkpoint {path}: its checksum does not fit its content; {_DAMAGED}")
+    try:
+        good = all(_is_spec(spec) for spec in content["arrays"])
+    except (KeyError, TypeError):
+        good = False
+    if not good:
+        raise ValueError(f"checkpoint {path}: its list of arrays is malformed; {_DAMAGED}")
     return content
+
+
+def _is_spec(spec: Metadata) -> bool:
+    """Whether this describes an array of numbers."""
+    named = isinstance(spec["name"], str) and isinstance(spec["sha256"], str) and isinstance(spec["dtype"], str)
+    sized = isinstance(spec["shape"], list) and all(isinstance(n, int) and n >= 0 for n in spec["shape"])
+    return named and sized and _is_number(jnp.dtype(spec["dtype"]))
 
 
 def read_arrays(entry: Entry, metadata: Metadata) -> Arrays:

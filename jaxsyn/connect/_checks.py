@@ -1,5 +1,6 @@
 """Checks of what users pass to rules: each error names the field, what it got, what is allowed, and the remedy."""
 
+import dataclasses
 import math
 import numbers
 from typing import Any
@@ -8,6 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_SYNAPSES = 2**31 - 2
+
+
+def same_fields(a: Any, b: Any) -> bool:
+    """Whether two frozen dataclasses are of one class and equal field by field, arrays by their contents."""
+    if type(a) is not type(b):
+        return False
+    return all(_same(getattr(a, field.name), getattr(b, field.name)) for field in dataclasses.fields(a))
+
+
+def _same(x: Any, y: Any) -> bool:
+    if x is y:
+        return True
+    if isinstance(x, list) or hasattr(x, "__array__"):
+        return np.array_equal(x, y)
+    return type(x) is type(y) and bool(x == y)
 
 
 def refuse(field: str, got: object, allowed: str, remedy: str) -> ValueError:

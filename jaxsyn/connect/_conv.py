@@ -115,6 +115,12 @@ class Conv(AbstractTransform):
             )
         window(self, "Conv", self.kernel)
 
+    def __eq__(self, other: object) -> bool:
+        return check.same_fields(self, other)
+
+    def __hash__(self) -> int:
+        return hash((Conv, self.channels, self.kernel, self.input_shape))
+
     def plan(self, input_shape: Shape, n_post: int | None) -> tuple[Shape, Shape]:
         """See `AbstractTransform`."""
         shape, axes = window_shapes(self, "Conv", input_shape)

@@ -63,6 +63,12 @@ class Dense(AbstractTransform):
         if self.n_out is not None:
             object.__setattr__(self, "n_out", check.count("Dense.n_out", self.n_out, low=1))
 
+    def __eq__(self, other: object) -> bool:
+        return check.same_fields(self, other)
+
+    def __hash__(self) -> int:
+        return hash((Dense, self.n_out))
+
     def plan(self, input_shape: Shape, n_post: int | None) -> tuple[Shape, Shape]:
         """See `AbstractTransform`."""
         n_out = n_post if self.n_out is None else self.n_out

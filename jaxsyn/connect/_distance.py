@@ -178,6 +178,12 @@ class Positions(AbstractLayout):
         object.__setattr__(self, "pre", pre)
         object.__setattr__(self, "post", post)
 
+    def __eq__(self, other: object) -> bool:
+        return check.same_fields(self, other)
+
+    def __hash__(self) -> int:
+        return hash((Positions, np.shape(self.pre)))
+
     def positions(self, n_pre: int, n_post: int, same_population: bool) -> tuple[Floats, Floats]:
         """See `AbstractLayout`."""
         pre, post = np.asarray(self.pre), np.asarray(self.post)

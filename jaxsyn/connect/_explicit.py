@@ -93,6 +93,12 @@ class Edges(AbstractRule):
         if self.weight is not None:
             object.__setattr__(self, "weight", check.finite("Edges.weight", self.weight, pre.shape))
 
+    def __eq__(self, other: object) -> bool:
+        return check.same_fields(self, other)
+
+    def __hash__(self) -> int:
+        return hash((Edges, np.size(self.pre), self.shape))
+
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """The edges in the order given; see `AbstractRule.build`."""
         if self.shape is not None and self.shape != (n_pre, n_post):

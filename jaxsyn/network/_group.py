@@ -226,8 +226,8 @@ def initial_state(name: str, population: Population, seed: int) -> MembraneState
             value = value.sample(key.generator(f"initial {variable}"), shape)
         new = jnp.broadcast_to(jnp.asarray(value, float_dtype()), shape)
 
-        def leaf(s: MembraneState, owner: str = owner, field: str = field) -> Array:
-            return getattr(s.receptors[owner] if owner else s.neuron, field)  # type: ignore[no-any-return]
+        def leaf(s: MembraneState, owner: str = owner, field: str = field) -> Any:
+            return getattr(s.receptors[owner] if owner else s.neuron, field)
 
         state = eqx.tree_at(leaf, state, new)
     return state

@@ -395,9 +395,9 @@ def _hermite_slope(y0: Array, m0: Array, y1: Array, m1: Array, t: Fraction) -> A
 
 
 def _apply_joined(step: Propagator, state: MembraneState, I_pA: Array) -> MembraneState:
-    def part(s: MembraneState, variable: tuple[str, ...]) -> Array:
+    def part(s: MembraneState, variable: tuple[str, ...]) -> Any:  # an array, or what tree_at puts in its place
         owner = s.neuron if variable[0] == "neuron" else s.receptors[variable[0]]
-        return getattr(owner, variable[1])  # type: ignore[no-any-return]
+        return getattr(owner, variable[1])
 
     after = step.apply({v: part(state, v) for v in step.variables}, I_pA)
     return eqx.tree_at(

@@ -20,7 +20,7 @@ Current = Callable[[Array], Array]
 
 RUNNING, DONE, MANY_SPIKES, STUCK = 0, 1, 2, 3
 _FIRST_STEP_MS = 1e-3
-_REARM_MV = 1e-3  # without reset, how far V falls below threshold before the next crossing counts
+_REARM = 1e6  # without reset: roundings of 1 mV by which V falls below threshold before the next crossing counts
 
 
 class Setup(NamedTuple):
@@ -32,11 +32,11 @@ class Setup(NamedTuple):
     stops_ms: Array
     weights: dict[str, Array]
     tolerances: Array  # relative, absolute, longest step in ms
-    limits: tuple[int, int]  # spikes, steps
+    limits: tuple[int, int]  # spikes, attempted steps
 
 
 class Progress(NamedTuple):
-    """Where one neuron stands; V of `y` in its chart, of the other states in mV."""
+    """Where one neuron stands; in `y` V is in its chart, in the other states in mV."""
 
     t_ms: Array
     y: MembraneState
@@ -71,7 +71,9 @@ def _gap(setup: Setup, y: MembraneState) -> Array:
 def _event(setup: Setup, armed: Array, y: MembraneState) -> Array:
     """Rises through zero at a spike; once fired without reset, where V has fallen below threshold again."""
     gap = _gap(setup, y)
-    return gap if setup.membrane.neuron.resets else jnp.where(armed, gap, -gap - _REARM_MV)
+    if setup.membrane.neuron.resets:
+        return gap
+    return jnp.where(armed, gap, -gap - _REARM * float(np.finfo(gap.dtype).eps))
 
 
 def _slope(setup: Setup, held: Array, t_ms: Array, y: MembraneState) -> MembraneState:
@@ -98,8 +100,8 @@ class _Stepper(NamedTuple):
         """State at `end_ms`, and the error estimate."""
         import diffrax
 
-        solver = diffrax.Dopri8() if float_dtype() == np.float64 else diffrax.Tsit5()
-        terms = diffrax.ODETerm(lambda t, y, args: self.slope(t, y))
+        solver = diffrax.Dopri8()
+        terms = diffrax.ODETerm(lambda t, y, args: self.slope(t, y))  # type: ignore[arg-type]
         start = solver.init(terms, self.t_ms, end_ms, self.y, None)
         end, error, *_ = solver.step(terms, self.t_ms, end_ms, self.y, None, start, False)
         return end, error
@@ -112,9 +114,11 @@ def _error(tolerances: Array, y0: MembraneState, y1: MembraneState, error: Membr
     return jnp.sqrt(jnp.mean(jnp.stack(jax.tree.leaves(parts))))
 
 
-def _locate(step: _Stepper, armed: Array, end_ms: Array, y: MembraneState, wanted: Array) -> tuple[Array, MembraneState]:
+def _locate(
+    step: _Stepper, armed: Array, end_ms: Array, y: MembraneState, wanted: Array
+) -> tuple[Array, MembraneState]:
     """Time in (t, end] at which the event happens, and the state there; the end itself where it is not wanted."""
-    precise = 4.0 * jnp.finfo(end_ms.dtype).eps * jnp.maximum(jnp.abs(end_ms), 1.0)
+    precise = 4.0 * float(np.finfo(end_ms.dtype).eps) * jnp.maximum(jnp.abs(end_ms), 1.0)
 
     def event(state: MembraneState) -> Array:
         return _event(step.setup, armed, state)
@@ -178,7 +182,7 @@ def _change(setup: Setup, now: Progress, spiked: Array, arrived: Array) -> Progr
     fresh = _where(arrived, _arrive(setup, fresh, now.stop, now.t_ms >= held_until), fresh)
     changed = spiked | arrived
     y = _where(changed, _to_chart(setup, fresh), now.y)
-    spikes, stop = now.spikes + spiked, now.stop + arrived
+    spikes, stop = now.spikes + spiked.astype(jnp.int32), now.stop + arrived.astype(jnp.int32)
     stuck = (now.steps >= setup.limits[1]) | (now.step_ms < 1e-12)
     code = jnp.where(stuck, STUCK, jnp.where(spikes >= setup.limits[0], MANY_SPIKES, RUNNING))
     code = jnp.where(stop == setup.stops_ms.shape[0], DONE, code).astype(jnp.int32)
@@ -249,4 +253,6 @@ def solve_neurons(
 
     parts = jax.tree.map(lambda x: jnp.broadcast_to(x, (n,)), population)
     own = None if callable(I_pA) else I_pA
-    return jax.vmap(one, in_axes=(0, None if own is None else 0, 1, 0))(parts, own, weights, jnp.arange(n, dtype=jnp.int32))
+    return jax.vmap(one, in_axes=(0, None if own is None else 0, 1, 0))(
+        parts, own, weights, jnp.arange(n, dtype=jnp.int32)
+    )

@@ -4,14 +4,14 @@ Here the input is checked and the outcome put into words; the steps are made in 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import SimulationError, as_float, float_dtype
+from .._core import Array, SimulationError, as_float, float_dtype, is_concrete
 from ..network import Population, initial_state
 from ..neurons import AbstractContinuousNeuron, Membrane, MembraneState
 from ._adaptive import DONE, MANY_SPIKES, Progress, solve_neurons
@@ -19,15 +19,16 @@ from ._solution import Floats, SpikeTrains, Trace
 
 Arrival = tuple[Any, str, Any]  # time in ms, receptor, weight
 
+
 class SolveOptions(TypedDict, total=False):
     """Keyword options of `solve`.
 
     Attributes:
         edges_ms: Times at which `I_pA` jumps or has a kink, ms; no step crosses them.
-        rtol, atol: Error allowed in a step, relative and absolute (mV, pA, nS); default 1e-10 with 64 bits, 1e-5 with 32.
+        rtol, atol: Error allowed in a step, relative and absolute (mV, pA, nS); default 1e-10 in float64, else 1e-5.
         max_spikes: Spikes of a neuron after which it counts as running away; default 1000.
         max_step_ms: Longest step, ms; a threshold crossing that comes and goes within one is missed; default 0.5.
-        max_steps: Steps between two discontinuities after which the solver gives up; default 100000.
+        max_steps: Attempted steps of a neuron after which the solver gives up; default 1000000.
         seed: Seed of initial values that are distributions.
         throw: Raise `SimulationError` when a neuron does not reach the end; else return what there is.
     """
@@ -69,16 +70,16 @@ def _check(population: Population, duration_ms: float, options: SolveOptions) ->
     model = type(population.neuron).__name__
     if not isinstance(population.neuron, AbstractContinuousNeuron):
         raise ValueError(
-            f"solve: {model} is a discrete neuron; its recurrence is the model, there is no equation behind it whose error "
-            "could be controlled. Use js.run or js.simulate"
+            f"solve: {model} is a discrete neuron; its recurrence is the model, there is no equation behind it whose "
+            "error could be controlled; use js.run or js.simulate"
         )
     unknown = sorted(set(options) - set(SolveOptions.__annotations__))
     if unknown:
         raise ValueError(f"solve: unknown option {unknown[0]!r}; allowed: {', '.join(SolveOptions.__annotations__)}")
-    given: Mapping[str, Any] = {"duration_ms": duration_ms, **options}
+    given: dict[str, Any] = {"duration_ms": duration_ms, **options}
     for name in ("duration_ms", "rtol", "atol", "max_step_ms", "max_spikes", "max_steps"):
         value = given.get(name)
-        if value is not None and not (np.isscalar(value) and np.isfinite(value) and value > 0):  # type: ignore[arg-type]
+        if value is not None and not (isinstance(value, int | float) and 0 < value < np.inf):
             raise ValueError(f"solve.{name}: got {value!r}; allowed: a finite number > 0")
 
 
@@ -86,8 +87,18 @@ def _times(name: str, values: Any, duration_ms: float) -> Floats:
     times = np.asarray(values, np.float64).reshape(-1)
     bad = ~(np.isfinite(times) & (times >= 0) & (times <= duration_ms))
     if bad.any():
-        raise ValueError(f"solve.{name}: got {times[np.argmax(bad)]} ms; allowed: 0 to {duration_ms} ms, the span of the run")
+        raise ValueError(
+            f"solve.{name}: got {times[np.argmax(bad)]} ms; allowed: 0 to {duration_ms} ms, the span of the run"
+        )
     return times
+
+
+def _current(I_pA: Any, n: int) -> Array:
+    current = as_float(I_pA)
+    shape = np.shape(current)
+    if shape not in ((), (n,)) or (is_concrete(current) and not np.isfinite(np.asarray(current, float)).all()):
+        raise ValueError(f"solve.I_pA: got {I_pA!r}; allowed: a finite number, {n} of them, or a function of t_ms")
+    return jnp.broadcast_to(current, (n,))
 
 
 def _arrivals(
@@ -102,7 +113,8 @@ def _arrivals(
         value = np.asarray(weight, np.float64)
         if value.shape not in ((), (population.size,)) or not np.isfinite(value).all():
             raise ValueError(
-                f"solve.arrivals: got weight {weight!r} for {receptor!r}; allowed: a finite number, or {population.size} of them"
+                f"solve.arrivals: got weight {weight!r} for {receptor!r}; allowed: a finite number, or one for each of "
+                f"the {population.size} neurons"
             )
         table = out.setdefault(receptor, np.zeros((len(stops), population.size)))
         table[np.searchsorted(stops, float(time_ms))] += value
@@ -118,12 +130,13 @@ def solve(
     save_at_ms: Any = (),
     **options: Unpack[SolveOptions],
 ) -> Solved:
-    """Solve a population of continuous neurons with controlled error (Diffrax): no grid, spikes located by root finding.
+    """Solve a population of continuous neurons with controlled error: no grid, spikes located by root finding.
 
-    The same `derivative`, `threshold_gap` and `reset` as in a network, the receptors and the refractory time included;
-    the population's integrator plays no part. Spike times are as exact as the tolerances: with 64 bits (switch them on
-    with `jax.config.update("jax_enable_x64", True)`) to about 1e-8 ms, with 32 bits to about 1e-3 ms. Explicit steps:
-    time constants far below `max_step_ms` cost time. For few neurons; the cost is that of the slowest one.
+    The same `derivative`, `threshold_gap` and `reset` as in a network, receptors and refractory time included; the
+    population's integrator plays no part. The steps are those of Diffrax's `Dopri8`. Switch on 64 bits first
+    (`jax.config.update("jax_enable_x64", True)`): then the spike times of AdEx patterns are right to 1e-8 ms; in
+    float32 the rounding of the time alone costs 1e-3 ms. The method is explicit: time constants far below
+    `max_step_ms` cost time. For few neurons: the slowest one decides.
 
     Args:
         population: Neurons and receptors; no projections.
@@ -152,10 +165,8 @@ def solve(
     arriving = _times("arrivals", [a[0] for a in arrivals], duration_ms)
     stops = np.unique(np.concatenate([saves, edges, arriving, [duration_ms]]))
     weights = _arrivals(population, arrivals, stops, duration_ms)
-    current = I_pA if callable(I_pA) else as_float(I_pA)
     n = population.size
-    if not callable(current) and np.shape(current) not in ((), (n,)):
-        raise ValueError(f"solve.I_pA: got shape {np.shape(current)}; allowed: a number, {n} of them, or a function of t_ms")
+    current = I_pA if callable(I_pA) else _current(I_pA, n)
     start = initial_state("solve", population, options.get("seed", 0))
     if not n:
         return _report(population, start, None, stops, saves)
@@ -164,11 +175,11 @@ def solve(
     assert isinstance(population.neuron, AbstractContinuousNeuron)
     progress = solve_neurons(
         (Membrane(population.neuron, population.receptors), population.refractory_ms, start),
-        current if callable(current) else jnp.broadcast_to(current, (n,)),
+        current,
         jnp.asarray(stops, float_dtype()),
         {name: jnp.asarray(w, float_dtype()) for name, w in weights.items()},
         jnp.asarray([rtol, atol, options.get("max_step_ms", 0.5)], float_dtype()),
-        (options.get("max_spikes", 1000), options.get("max_steps", 100_000)),
+        (options.get("max_spikes", 1000), options.get("max_steps", 1_000_000)),
     )
     solved = _report(population, start, progress, stops, saves)
     if solved.result != "done" and options.get("throw", True):
@@ -180,38 +191,40 @@ def _report(
     population: Population, start: MembraneState, progress: Progress | None, stops: Floats, saves: Floats
 ) -> Solved:
     n, end_ms = population.size, float(stops[-1])
-    variables = {name: (lambda s, k=name: getattr(s.neuron, k)) for name in vars(start.neuron)}
-    for r, state in start.receptors.items():
-        variables |= {f"{r}.{name}": (lambda s, r=r, k=name: getattr(s.receptors[r], k)) for name in vars(state)}
+    paths = {name: ("neuron", name) for name in vars(start.neuron)}
+    paths |= {f"{r}.{name}": (r, name) for r, state in start.receptors.items() for name in vars(state)}
     if progress is None:
         empty = np.zeros(0)
-        traces = {name: Trace(saves, np.zeros((len(saves), 0)), (), _unit(name)) for name in variables}
+        traces = {name: Trace(saves, np.zeros((len(saves), 0)), (), _unit(name)) for name in paths}
         trains = SpikeTrains(empty, empty.astype(np.int64), 0, 0.0, end_ms)
-        return Solved(trains, {name: empty for name in vars(start.neuron)}, traces, "done", np.zeros(0, np.int64))
-    host = jax.tree.map(np.asarray, progress)
+        return Solved(trains, dict.fromkeys(vars(start.neuron), empty), traces, "done", np.zeros(0, np.int64))
+    host: Any = jax.tree.map(np.asarray, progress)
     which = np.arange(host.times_ms.shape[1]) < host.spikes[:, None]
     times, neurons = host.times_ms[which].astype(np.float64), np.nonzero(which)[0]
     order = np.argsort(times, kind="stable")
     after = {name: getattr(host.after, name)[which][order].astype(np.float64) for name in vars(start.neuron)}
     rows = np.searchsorted(stops, saves)
-    traces = {
-        name: Trace(saves, np.asarray(get(host.samples)).T[rows], tuple(range(n)), _unit(name))
-        for name, get in variables.items()
-    }
+    traces = {}
+    for name, (owner, field) in paths.items():
+        part = host.samples.neuron if owner == "neuron" and "." not in name else host.samples.receptors[owner]
+        traces[name] = Trace(saves, getattr(part, field).T[rows], tuple(range(n)), _unit(name))
     trains = SpikeTrains(times[order], neurons[order].astype(np.int64), n, 0.0, end_ms)
     return Solved(trains, after, traces, _result(host), host.steps.astype(np.int64))
 
 
-def _result(host: Progress) -> str:
+def _result(host: Any) -> str:
     bad = np.flatnonzero(host.code != DONE)
     if not bad.size:
         return "done"
     i = int(bad[0])
     where = f"neuron {i} stopped at t = {host.t_ms[i]:g} ms"
     if host.code[i] == MANY_SPIKES:
-        last = np.diff(host.times_ms[i, -2:]) if host.times_ms.shape[1] > 1 else host.times_ms[i]
-        return f"{where} after {host.spikes[i]} spikes, the last {last[0]:.3g} ms apart: it runs away, or needs a larger max_spikes"
-    return f"{where}: no step is accurate enough there; check the input, allow a larger rtol and atol, or more max_steps"
+        last = np.diff(host.times_ms[i, -2:]).sum()
+        return (
+            f"{where} after {host.spikes[i]} spikes, the last two {last:.3g} ms apart: it runs away, or needs a larger "
+            "max_spikes"
+        )
+    return f"{where}: no step is accurate enough; check the input there, or allow a larger rtol, atol or max_steps"
 
 
 def _unit(variable: str) -> str:

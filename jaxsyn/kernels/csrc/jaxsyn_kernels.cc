@@ -244,9 +244,9 @@ ffi::Error Trilinear(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer a, ffi::A
 // ---- deliver: the spikes of d steps ago, for each delay d ---------------------------------------------------------
 
 constexpr int kBlock = 256;  // rows gathered before they are delivered
-constexpr int kAhead = 4;    // rows whose synapses are requested ahead of use
+constexpr int kAhead = 8;    // rows whose synapses are requested ahead of use
 constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line
-constexpr int32_t kPrefetchSpan = 8 * kLine;
+constexpr int32_t kPrefetchSpan = 4 * kLine;  // the hardware follows from there
 
 template <typename T>
 ffi::Error DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,

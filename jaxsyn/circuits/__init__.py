@@ -1,0 +1,9 @@
+"""Published networks as one-line builders, with their sources and reference rates.
+
+To add one: a function that returns a `Network`, its source and the rates somebody else measured in the docstring, and a
+test of these rates in `tests/circuits`.
+"""
+
+from ._brunel import brunel as brunel
+from ._vogels_abbott import coba as coba
+from ._vogels_abbott import cuba as cuba
