@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 SOURCE = "jaxsyn/kernels/csrc/jaxsyn_kernels.cc"
@@ -47,6 +48,13 @@ class BuildPlainLibrary(build_ext):
         super().build_extension(ext)
 
 
+class PlainWheel(bdist_wheel):
+    """A wheel for one platform and every Python 3."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
 def extensions() -> list[Extension]:
     """The native kernels, or nothing where their headers are missing."""
     headers = jaxlib_headers()
@@ -56,4 +64,4 @@ def extensions() -> list[Extension]:
     return [Extension("jaxsyn.kernels._native", [SOURCE], include_dirs=[headers], language="c++", optional=True)]
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildPlainLibrary})
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildPlainLibrary, "bdist_wheel": PlainWheel})

@@ -11,6 +11,7 @@ from . import record as record
 from . import stimuli as stimuli
 from . import surrogate as surrogate
 from ._core import SimulationError as SimulationError
+from ._core import param as param
 from ._version import __version__ as __version__
 from .network import Network as Network
 from .network import NetworkState as NetworkState

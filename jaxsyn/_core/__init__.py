@@ -12,5 +12,6 @@ from ._linear import propagator as propagator
 from ._numeric import expm1_ratio as expm1_ratio
 from ._types import Array as Array
 from ._types import ArrayLike as ArrayLike
+from ._types import Parameter as Parameter
 from ._types import float_dtype as float_dtype
 from ._weights import Weights as Weights

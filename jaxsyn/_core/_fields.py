@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._types import Array, float_dtype
+from ._types import float_dtype
 
 
 def is_concrete(value: Any) -> bool:
@@ -45,7 +45,20 @@ def param(
     above: float | None = None,
     optional: bool = False,
 ) -> Any:
-    """A parameter field: converted to an array leaf and checked against `low <= x <= high`, or `x > above`."""
+    """A parameter field of a model: an array leaf, scalar or one value for each neuron, checked when it is constructed.
+
+    Args:
+        default: Value where none is given; without it the field must be given.
+        low, high: Smallest and largest value allowed.
+        above: Bound that must be exceeded.
+        optional: Whether None is allowed.
+    Returns:
+        The field, for the body of a model class.
+    Example:
+        >>> import jax, jaxsyn as js
+        >>> class Decay(js.receptors.AbstractReceptor):
+        ...     tau_ms: jax.Array = js.param(5.0, above=0.0)
+    """
     limits = {"low": low, "high": high, "above": above, "optional": optional}
     if default is dataclasses.MISSING:
         return eqx.field(converter=as_float, metadata=limits)
@@ -69,7 +82,8 @@ def validate(owner: str, name: str, value: Any, limits: Any) -> None:
         raise ValueError(f"{owner}.{name}: got {value!r}; allowed: a number or one number for each neuron")
     if len(value.shape) > 1:
         raise ValueError(
-            f"{owner}.{name}: got shape {tuple(value.shape)}; allowed: a scalar or one value for each neuron, shape (n,)"
+            f"{owner}.{name}: got shape {tuple(value.shape)}; allowed: a scalar or one value for each "
+            f"neuron, shape (n,)"
         )
     if not is_concrete(value) or isinstance(value, jax.ShapeDtypeStruct):
         return
@@ -91,7 +105,7 @@ class Parameters(eqx.Module):
 
     Example:
         >>> class Leak(Parameters):
-        ...     tau_m_ms: Array = param(20.0, above=0.0)
+        ...     tau_m_ms: Parameter = param(20.0, above=0.0)
         >>> Leak(tau_m_ms=-1.0)
         Traceback (most recent call last):
         ValueError: Leak.tau_m_ms: got -1.0; allowed: finite and > 0. Set it when you construct Leak.

@@ -7,6 +7,7 @@ import numpy as np
 
 Array: TypeAlias = jax.Array
 ArrayLike: TypeAlias = jax.typing.ArrayLike
+Parameter: TypeAlias = Any  # of a model: a number or an array when it is constructed, an array leaf from then on
 
 
 def float_dtype() -> np.dtype[Any]:

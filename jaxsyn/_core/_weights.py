@@ -33,7 +33,9 @@ class Weights(eqx.Module):
         unit, value = next(iter(given.items()))
         if isinstance(value, dict):
             if not value:
-                raise ValueError(f"{owner}: got an empty weight mapping; allowed: at least one receptor, e.g. {{'AMPA': 1.0}}")
+                raise ValueError(
+                    f"{owner}: got an empty weight mapping; allowed: at least one receptor, e.g. {{'AMPA': 1.0}}"
+                )
             return cls(unit, dict(value))
         return cls(unit, {"": value})
 
@@ -47,10 +49,11 @@ class Weights(eqx.Module):
         for name, value in self.values.items():
             if not name and len(receptors) != 1:
                 raise ValueError(
-                    f"{owner}: the target has receptors {sorted(receptors) or 'none'}; say which one gets the weight, e.g. "
+                    f"{owner}: the target has receptors {sorted(receptors) or 'none'}; say which one gets "
+                    f"the weight, e.g. "
                     + (f"{{{sorted(receptors)[0]!r}: ...}}" if receptors else "give the population a receptor first")
                 )
-            key = next(iter(receptors)) if not name else name
+            key = name or next(iter(receptors))
             if key not in receptors:
                 raise ValueError(f"{owner}: unknown receptor {key!r}; the target has {sorted(receptors) or 'none'}")
             if receptors[key] != self.unit:

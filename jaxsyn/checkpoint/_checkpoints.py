@@ -84,8 +84,8 @@ def restore(folder: Folder, net: Network, step: int | None = None, *, strict: bo
         folder: Folder of the checkpoints.
         net: The network that was saved, built anew.
         step: Tick of the checkpoint to take; None takes the one written last.
-        strict: Refuse a network that differs in anything. False takes over the state where its shape fits: populations
-            must agree; weights, parameters, projections and stimuli may differ as long as they keep the same state.
+        strict: Refuse a network that differs in anything. False takes over the state where it has the same form:
+            populations and the names of the projections must agree; seed, graphs, numbers and stimuli may differ.
     Returns:
         The state.
     Raises:
@@ -96,20 +96,24 @@ def restore(folder: Folder, net: Network, step: int | None = None, *, strict: bo
         >>> save("small", build(10), build(10).init_state())
         >>> restore("small", build(20))
         Traceback (most recent call last):
-        ValueError: checkpoint small: population 'E' has 20 neurons, the checkpoint has 10; restore into the network that was saved
+        ValueError: checkpoint small: population 'E' has 20 neurons, the checkpoint has 10; restore into the network ...
     """
     entry = choose(folder, step)
     metadata = read_metadata(entry)
     if metadata.get("kind") != KIND:
         raise ValueError(f"checkpoint {folder}: holds a {metadata.get('kind')}; use jaxsyn.checkpoint.restore_tree")
-    difference = first_difference(describe(net), metadata["network"], strict=strict)
     template = jax.eval_shape(net.init_state)
-    difference = difference or _state_difference(net, template, metadata)
-    if difference is not None:
-        remedy = "restore into the network that was saved"
-        if strict and first_difference(describe(net), metadata["network"], strict=False) is None:
-            remedy += ", or pass strict=False to take over its state all the same"
-        raise ValueError(f"checkpoint {folder}: {difference}; {remedy}")
+    remedy = "restore into the network that was saved"
+    try:
+        tables = describe(net), metadata["network"]
+        difference, basic = (first_difference(*tables, strict=s) for s in (strict, False))
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError(f"checkpoint {entry.path}: its description of the network is malformed; {remedy}") from None
+    form = _state_difference(net, template, metadata)
+    if basic is None and form is None:
+        remedy += ", or pass strict=False to take over its state all the same"
+    if difference or form:
+        raise ValueError(f"checkpoint {folder}: {difference or form}; {remedy}")
     arrays = read_arrays(entry, metadata)
     leaves = [like(leaf, arrays[name]) for name, leaf in named_leaves(template).items()]
     state: NetworkState = jax.tree.unflatten(jax.tree.structure(template), leaves)

@@ -14,7 +14,7 @@ def first_difference(here: Table, saved: Table, *, strict: bool) -> str | None:
     Args:
         here: Description of the network at hand.
         saved: Description in the checkpoint.
-        strict: Whether everything must agree, or only what gives the state its shape.
+        strict: Whether everything must agree, or only what gives the state its form.
     """
     return next(_differences(here, saved, strict), None)
 
@@ -24,20 +24,17 @@ def _differences(here: Table, saved: Table, strict: bool) -> Iterator[str]:
         yield f"numbers are {here['numbers']}, the checkpoint has {saved['numbers']} (jax_enable_x64)"
     if here["dt_ms"] != saved["dt_ms"]:
         yield f"dt_ms is {here['dt_ms']}, the checkpoint has {saved['dt_ms']}"
-    rooms = _ROOMS if strict else _ROOMS[:1]
-    for key, word in rooms:
+    for key, word in _ROOMS if strict else _ROOMS[:2]:
         yield from _names(here[key], saved[key], word)
-    for key, word in rooms:
+    for key, word in _ROOMS if strict else _ROOMS[:1]:
         for name in here[key]:
             if name in saved[key]:
                 yield from _structure(here[key][name], saved[key][name], f"{word} {name!r}")
-    if here["groups"] != saved["groups"]:
-        yield f"populations are stepped as {here['groups']}, in the checkpoint as {saved['groups']}; their order counts"
     if not strict:
         return
     if here["seed"] != saved["seed"]:
         yield f"seed is {here['seed']}, the checkpoint has {saved['seed']}"
-    for key, word in rooms:
+    for key, word in _ROOMS:
         for name in here[key]:
             yield from _values(here[key][name]["values"], saved[key][name]["values"], f"{word} {name!r}")
 
@@ -49,6 +46,8 @@ def _names(here: Table, saved: Table, word: str) -> Iterator[str]:
     for name in saved:
         if name not in here:
             yield f"{word} {name!r} of the checkpoint is missing; the network has {sorted(here)}"
+    if list(here) != list(saved):
+        yield f"{word} names are in the order {list(here)}, in the checkpoint {list(saved)}"
 
 
 def _structure(here: Table, saved: Table, where: str) -> Iterator[str]:

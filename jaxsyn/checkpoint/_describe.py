@@ -20,7 +20,9 @@ def describe(net: Network) -> Table:
 
     Populations and projections stand under their names, independent of how the engine fuses them.
     """
-    populations = {name: _population(group, name, first, size) for group in net.groups for name, first, size in group.members}
+    populations = {
+        name: _population(group, name, first, size) for group in net.groups for name, first, size in group.members
+    }
     projections: Table = {}
     for link in net.links:
         targets = [name for name, _, _ in net.groups[link.target].members]
@@ -32,7 +34,6 @@ def describe(net: Network) -> Table:
         "numbers": str(float_dtype()),
         "dt_ms": net.dt_ms,
         "seed": int(net.seed),
-        "groups": [[name for name, _, _ in group.members] for group in net.groups],
         "populations": populations,
         "projections": projections,
         "stimuli": stimuli,
@@ -82,7 +83,10 @@ def _stimulus(bound: Any) -> Table:
 
 
 def outline(
-    thing: Any, name: str, values: Values, part: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] = lambda leaf: leaf
+    thing: Any,
+    name: str,
+    values: Values,
+    part: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] = lambda leaf: leaf,
 ) -> str:
     """Type of a thing with its static fields; its numbers go to `values` under their names."""
     if thing is None:

@@ -67,19 +67,52 @@ def write_checkpoint(folder: Folder, step: int, keep: int, arrays: Arrays, about
         if not _is_number(array.dtype):
             raise ValueError(f"checkpoint: {name} has dtype {array.dtype}; allowed: arrays of numbers or bool")
     specs = [
-        {"name": name, "shape": list(a.shape), "dtype": str(a.dtype), "sha256": array_digest(a)} for name, a in arrays.items()
+        {"name": name, "shape": list(a.shape), "dtype": str(a.dtype), "sha256": array_digest(a)}
+        for name, a in arrays.items()
     ]
-    content = {"format": FORMAT, "format_version": FORMAT_VERSION, "versions": versions(), "step": step, "arrays": specs, **about}
-    text = json.dumps({**content, "sha256": digest(content)}, indent=1)
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": versions(),
+        "step": step,
+        "arrays": specs,
+        **about,
+    }
 
     def fill(part: Path) -> None:
         _write_orbax(part / "arrays", arrays)
+        whole = {**content, "files": {name: _file_spec(part / name) for name in _files(part)}}
         with (part / METADATA).open("w") as file:
-            file.write(text)
+            file.write(json.dumps({**whole, "sha256": digest(whole)}, indent=1))
             file.flush()
             os.fsync(file.fileno())
 
     return add_entry(folder, step, keep, fill)
+
+
+def _files(folder: Path) -> list[str]:
+    """Files below a folder, without the metadata."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [name for path in paths if (name := path.relative_to(folder).as_posix()) != METADATA]
+
+
+def _file_spec(path: Path) -> list[Any]:
+    """Size and checksum of a file."""
+    with path.open("rb") as file:
+        return [path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()]
+
+
+def _check_files(entry: Entry, specs: dict[str, list[Any]]) -> None:
+    """Refuse an entry with a file that is not as it was written; Orbax then never meets a damaged one."""
+    present = set(_files(entry.path))
+    for name, (size, checksum) in specs.items():
+        if name not in present:
+            raise ValueError(f"checkpoint {entry.path}: {name} is missing; {_DAMAGED}")
+        found = _file_spec(entry.path / name)
+        if found[0] != size:
+            raise ValueError(f"checkpoint {entry.path}: {name} has {found[0]} of {size} bytes; {_DAMAGED}")
+        if found[1] != checksum:
+            raise ValueError(f"checkpoint {entry.path}: {name} does not fit its checksum; {_DAMAGED}")
 
 
 def _orbax_names(names: list[str]) -> dict[str, str]:
@@ -116,14 +149,15 @@ def read_metadata(entry: Entry) -> Metadata:
         raise ValueError(f"checkpoint {path}: got format {content.get('format')!r}; allowed: {FORMAT!r}")
     if content.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"checkpoint {path}: got format version {content.get('format_version')!r}; allowed: {FORMAT_VERSION}; use the "
-            f"jaxsyn that wrote it ({content.get('versions')})"
+            f"checkpoint {path}: got format version {content.get('format_version')!r}; allowed: {FORMAT_VERSION}; "
+            f"use the jaxsyn that wrote it ({content.get('versions')})"
         )
     if content.pop("sha256", None) != digest(content):
         raise ValueError(f"checkpoint {path}: its checksum does not fit its content; {_DAMAGED}")
     try:
         good = all(_is_spec(spec) for spec in content["arrays"])
-    except (KeyError, TypeError):
+        good = good and all(isinstance(s, list) and len(s) == 2 for s in content["files"].values())
+    except (AttributeError, KeyError, TypeError):
         good = False
     if not good:
         raise ValueError(f"checkpoint {path}: its list of arrays is malformed; {_DAMAGED}")
@@ -141,8 +175,9 @@ def read_arrays(entry: Entry, metadata: Metadata) -> Arrays:
     """Arrays of an entry, each checked against its checksum.
 
     Raises:
-        ValueError: An array is missing, damaged or of another shape than the metadata says.
+        ValueError: A file or an array is missing, damaged or of another shape than the metadata says.
     """
+    _check_files(entry, metadata["files"])
     specs: list[dict[str, Any]] = metadata["arrays"]
     names = _orbax_names([spec["name"] for spec in specs])
     read = _read_orbax(entry.path / "arrays", [names[s["name"]] for s in specs if 0 not in s["shape"]])
@@ -168,7 +203,9 @@ def _read_orbax(path: Path, names: list[str]) -> Mapping[str, Any]:
             found: Mapping[str, Any] = checkpointer.restore(path.absolute(), args=args)
     except Exception as error:  # whatever the storage says about a damaged file
         reason = str(error).strip().splitlines()
-        raise ValueError(f"checkpoint {path}: cannot be read ({reason[0] if reason else error!r}); {_DAMAGED}") from error
+        raise ValueError(
+            f"checkpoint {path}: cannot be read ({reason[0] if reason else error!r}); {_DAMAGED}"
+        ) from error
     return found
 
 

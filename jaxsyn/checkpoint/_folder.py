@@ -133,7 +133,7 @@ def add_entry(folder: Folder, step: int, keep: int, fill: Callable[[Path], None]
 
 
 def _publish(root: Path, part: Path, step: int) -> Entry:
-    """Give a finished entry the next free number. A rename onto a folder with files fails, so no number is used twice."""
+    """Give a finished entry the next free number; a rename onto a folder with files fails, so none is used twice."""
     serial = max((entry.serial for entry in entries(root)), default=0) + 1
     while True:
         final = root / f"checkpoint-{serial:06d}-step-{step}"

@@ -55,7 +55,8 @@ def to_arrays(tree: Any) -> Arrays:
             leaf = jax.random.key_data(leaf)
         if not isinstance(leaf, jax.Array | np.ndarray | np.generic | bool | int | float | complex):
             raise ValueError(
-                f"tree: {name} is {type(leaf).__name__}; allowed: arrays and numbers. Take them with eqx.filter(tree, eqx.is_array)"
+                f"tree: {name} is {type(leaf).__name__}; allowed: arrays and numbers. Take them with "
+                "eqx.filter(tree, eqx.is_array)"
             )
         out[name] = np.asarray(leaf) if isinstance(leaf, _NUMBERS) else host(leaf)
     return out

@@ -66,7 +66,9 @@ def restore_tree(folder: Folder, like: Any, *, step: int | None = None) -> Any:
         shape, dtype = stored_form(wanted[name])
         there = tuple(saved[name]["shape"]), saved[name]["dtype"]
         if shape != there[0]:
-            raise ValueError(f"checkpoint {folder}: {name} has shape {shape} here, {there[0]} in the checkpoint; {remedy}")
+            raise ValueError(
+                f"checkpoint {folder}: {name} has shape {shape} here, {there[0]} in the checkpoint; {remedy}"
+            )
         if str(dtype) != there[1]:
             raise ValueError(f"checkpoint {folder}: {name} is {dtype} here, {there[1]} in the checkpoint; {remedy}")
     arrays = read_arrays(entry, metadata)

@@ -34,8 +34,8 @@ def brunel(
     Returns:
         The network, populations "E" and "I".
     References:
-        Brunel (2000), J. Comput. Neurosci. 8:183, model A. Reference rates: asynchronous irregular (g 5, eta 2) 37.3 +- 0.2
-        Hz (paper 37.7); reduced (n 1250, J 0.5 mV, g 6, eta 1.5) E 28.0 +- 0.4, I 28.9 +- 0.2 Hz, CV 0.95 (NEST 3.10).
+        Brunel (2000), J. Comput. Neurosci. 8:183, model A. Reference rates (NEST 3.10): asynchronous irregular (g 5,
+        eta 2) 37.3 +- 0.2 Hz (paper 37.7); reduced (n 1250, J 0.5 mV, g 6, eta 1.5) E 28.0 +- 0.4, I 28.9 +- 0.2 Hz.
     Example:
         >>> import jaxsyn as js
         >>> js.circuits.brunel(1250, g=6.0, eta=1.5, J_mV=0.5).size("E")

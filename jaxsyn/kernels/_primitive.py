@@ -164,7 +164,8 @@ def define_barrier(name: str) -> Any:
     primitive.multiple_results = True
     primitive.def_abstract_eval(lambda *avals, native: avals)
     primitive.def_impl(lambda *args, native: args)
-    rule = mlir.lower_fun(lambda *args, native: jax.lax.optimization_barrier(args), multiple_results=True)
+    barrier: Any = jax.lax.optimization_barrier
+    rule = mlir.lower_fun(lambda *args, native: barrier(args), multiple_results=True)
 
     def lower_cpu(ctx: Any, *args: Any, native: bool) -> Any:
         if not native:

@@ -18,6 +18,7 @@ from ._network import NetworkState as NetworkState
 from ._network import Part as Part
 from ._population import Population as Population
 from ._projection import Projection as Projection
+from ._step import SIMULATE as SIMULATE
 from ._step import Mode as Mode
 from ._step import Prepared as Prepared
 from ._step import prepare as prepare

@@ -57,10 +57,14 @@ def check_names(populations: Populations, projections: Mapping[str, Projection])
             raise ValueError(f"Network.populations[{name!r}]: got {type(p).__name__}; allowed: js.Population(...)")
     for name, projection in projections.items():
         if not isinstance(projection, Projection):
-            raise ValueError(f"Network.projections[{name!r}]: got {type(projection).__name__}; allowed: js.Projection(...)")
+            raise ValueError(
+                f"Network.projections[{name!r}]: got {type(projection).__name__}; allowed: js.Projection(...)"
+            )
         for end in (projection.source, *projection.target):
             if end not in populations:
-                raise ValueError(f"projection {name!r}: unknown population {end!r}; the network has {sorted(populations)}")
+                raise ValueError(
+                    f"projection {name!r}: unknown population {end!r}; the network has {sorted(populations)}"
+                )
 
 
 def resolve_weights(name: str, projection: Projection, populations: Populations) -> dict[str, Any]:
@@ -74,9 +78,17 @@ def resolve_weights(name: str, projection: Projection, populations: Populations)
             elif isinstance(projection.connectivity, AbstractRule) and len(units) == 1:
                 found = {next(iter(units)): None}
             else:
-                raise ValueError(f"projection {name!r}: no weight given; {target!r} has receptors {sorted(units) or 'none'}")
+                raise ValueError(
+                    f"projection {name!r}: no weight given; {target!r} has receptors {sorted(units) or 'none'}"
+                )
         else:
             found = projection.weights.resolve(f"projection {name!r} -> {target!r}", units)
+        kinds = {_acts_at_once(populations[target], r) for r in found}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"projection {name!r}: {sorted(found)} mix receptors that act at once (delta) with kinetic ones; make one "
+                "projection for each kind"
+            )
         if out is not None and out.keys() != found.keys():
             raise ValueError(f"projection {name!r}: its targets have different receptors; make one projection for each")
         out = found
@@ -153,7 +165,9 @@ def _transform_link(
     key: GraphKey,
 ) -> TransformLink:
     if len(projection.target) != 1 or len(weights) != 1:
-        raise ValueError(f"projection {name!r}: a transform has one target and one receptor; make one projection for each")
+        raise ValueError(
+            f"projection {name!r}: a transform has one target and one receptor; make one projection for each"
+        )
     if projection.short_term is not None:
         raise ValueError(f"projection {name!r}: short_term needs a sparse connectivity, e.g. js.connect.AllToAll()")
     if np.ndim(projection.delay_ms) or isinstance(projection.delay_ms, AbstractDistribution):
@@ -162,7 +176,9 @@ def _transform_link(
     (receptor, weight), *_ = weights.items()
     generator = key.generator("weight")
     bound = projection.connectivity.bind(source.size, target.size, generator=generator, weight=weight)  # type: ignore[union-attr]
-    delay = int(sample_delays(projection.delay_ms, 0, dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms"))
+    delay = int(
+        sample_delays(projection.delay_ms, 0, dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms")
+    )
     (g_source, first), (g_target, first_target) = layout.places[projection.source], layout.places[projection.target[0]]
     return TransformLink(
         transform=bound,
@@ -197,7 +213,8 @@ def _sparse_links(
     same = projection.target == (projection.source,)
     if projection.source in projection.target and not same and getattr(rule, "autapses", True) is False:
         raise ValueError(
-            f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for each target"
+            f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for "
+            f"each target"
         )
     edges = rule.build(source.size, n_post, key=key, same_population=same)
     steps = sample_delays(
@@ -215,7 +232,9 @@ def _sparse_links(
         sub_steps = steps if which is None or steps.ndim == 0 else steps[which]
         graph, order = build_graph(sub, sub_steps, source.size, layout.sizes[g_target])
         rows = [
-            v if v.ndim == 0 or v.size == 1 and len(edges) != 1 else arrange(v if which is None else v[which], order, graph, float_dtype())
+            v
+            if v.ndim == 0 or (v.size == 1 and len(edges) != 1)
+            else arrange(v if which is None else v[which], order, graph, float_dtype())
             for v in values.values()
         ]
         g_source, first = layout.places[projection.source]
@@ -271,7 +290,10 @@ def _split_targets(
     groups = {layout.places[t][0] for t in projection.target}
     starts = np.cumsum([0] + [populations[t].size for t in projection.target])
     shift = np.concatenate(
-        [np.full(populations[t].size, layout.places[t][1] - s, np.int32) for t, s in zip(projection.target, starts, strict=False)]
+        [
+            np.full(populations[t].size, layout.places[t][1] - s, np.int32)
+            for t, s in zip(projection.target, starts, strict=False)
+        ]
     )
     if len(groups) == 1:
         moved = edges.post if not shift.any() else edges.post + shift[edges.post]
@@ -309,7 +331,8 @@ def check_step(populations: Populations, dt_ms: float) -> None:
     for name, p in populations.items():
         if isinstance(p.neuron, IzhikevichPublished) and abs(p.neuron.dt_ms - dt_ms) > 1e-9:
             raise ValueError(
-                f"population {name!r}: IzhikevichPublished has dt_ms={p.neuron.dt_ms}, the network {dt_ms}; its step is part "
+                f"population {name!r}: IzhikevichPublished has dt_ms={p.neuron.dt_ms}, the network {dt_ms}; "
+                f"its step is part "
                 "of the model, so make them equal"
             )
         if p.refractory_ms is None or p.integrator is None or not p.integrator.on_grid:
@@ -317,12 +340,15 @@ def check_step(populations: Populations, dt_ms: float) -> None:
         steps = np.asarray(p.refractory_ms, np.float64) / dt_ms
         if np.any(np.abs(steps - np.rint(steps)) > 1e-4):
             raise ValueError(
-                f"population {name!r}: refractory_ms={np.asarray(p.refractory_ms)} is not a multiple of dt_ms={dt_ms}; on the "
+                f"population {name!r}: refractory_ms={np.asarray(p.refractory_ms)} is not a multiple of "
+                f"dt_ms={dt_ms}; on the "
                 "grid it must be (integrators with on_grid=False take any value)"
             )
 
 
-def resolve_stimulus_weights(name: str, weights: Weights | None, targets: list[Population]) -> tuple[dict[str, Any], ...]:
+def resolve_stimulus_weights(
+    name: str, weights: Weights | None, targets: list[Population]
+) -> tuple[dict[str, Any], ...]:
     """Weights of an event by receptor, for each target; empty for waveforms."""
     if weights is None:
         return tuple({} for _ in targets)

@@ -81,10 +81,10 @@ class SparseLink(AbstractLink):
         return LinkState(self.short_term.init_state(self.n_sources), ring, ())
 
     def release(self, state: LinkState, spikes: Array, tick: Array, dt_ms: float) -> LinkState:
-        """Amplitudes of the source spikes stamped `tick`, written into the link's own history."""
-        if self.short_term is None or state.values is None:
-            return state
-        now = spikes[self.first : self.first + self.n_sources].astype(state.values.dtype)
+        """Amplitudes of the source spikes (n of the source group) stamped `tick`, in the link's own history."""
+        assert self.short_term is not None
+        assert state.values is not None
+        now = spikes[self.first : self.first + self.n_sources]
         amplitude, release = self.short_term.release(state.release, now, tick, dt_ms)
         ring = jax.lax.dynamic_update_index_in_dim(state.values, amplitude, tick % self.slots, 0)
         return LinkState(release, ring, state.statistics)
@@ -102,7 +102,11 @@ class SparseLink(AbstractLink):
     def deliver_values(self, values: Array, tick: Array, first: int, *, native: bool) -> Array:
         """Arrivals due at `tick`, (receptors, n_targets), from a ring of numbers (slots, n)."""
         rows = (tick - self.graph.delays) % values.shape[0]
-        sent = values[rows][:, first : first + self.n_sources] if values.shape[0] > 1 else values[:, first:][:, : self.n_sources]
+        sent = (
+            values[rows][:, first : first + self.n_sources]
+            if values.shape[0] > 1
+            else values[:, first:][:, : self.n_sources]
+        )
         source = jnp.ravel(jnp.broadcast_to(sent, (self.graph.n_delays, self.n_sources)))
         n_post = self.graph.n_post
         if self.form == "bcoo":

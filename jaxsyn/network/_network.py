@@ -96,7 +96,7 @@ class Network(eqx.Module):
         seed: int = 0,
         native: bool | None = None,
     ) -> None:
-        if isinstance(dt_ms, bool) or not np.isscalar(dt_ms) or not np.isfinite(dt_ms) or not dt_ms > 0:  # type: ignore[type-var, arg-type, operator]
+        if isinstance(dt_ms, bool) or not isinstance(dt_ms, float | int | np.number) or not 0 < dt_ms < np.inf:
             raise ValueError(f"Network.dt_ms: got {dt_ms!r}; allowed: a number > 0, such as 0.1")
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
             raise ValueError(f"Network.seed: got {seed!r}; allowed: a whole number from 0 to 2^32 - 1")
@@ -110,7 +110,8 @@ class Network(eqx.Module):
         self.groups = tuple(build.build_groups(populations, layout, links, int(seed)))
         self.links = tuple(links)
         self.stimuli = {
-            name: _bind_stimulus(name, stimulus, populations, layout, self.dt_ms) for name, stimulus in sorted(stimuli.items())
+            name: _bind_stimulus(name, stimulus, populations, layout, self.dt_ms)
+            for name, stimulus in sorted(stimuli.items())
         }
 
     def place(self, population: str) -> tuple[int, int, int]:
@@ -175,13 +176,17 @@ class Network(eqx.Module):
             columns["post_population"] = np.asarray([m[0] for m in members])[which]
             weight = np.asarray(link.weight)
             for r, receptor in enumerate(link.receptors):
-                columns[f"weight {receptor}".strip()] = np.broadcast_to(weight[r], (max(weight.shape[1], len(pre)),))[: len(pre)]
+                columns[f"weight {receptor}".strip()] = np.broadcast_to(weight[r], (max(weight.shape[1], len(pre)),))[
+                    : len(pre)
+                ]
             parts.append(columns)
         return {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
 
     def summary(self) -> str:
         """What the network consists of and how much memory it takes: one line for each group, link and stimulus."""
-        rows = [f"Network: {self.size()} neurons, dt {self.dt_ms:g} ms, kernels {'native' if self.native else 'pure JAX'}"]
+        rows = [
+            f"Network: {self.size()} neurons, dt {self.dt_ms:g} ms, kernels {'native' if self.native else 'pure JAX'}"
+        ]
         state = jax.eval_shape(self.init_state)
         for group, s in zip(self.groups, state.groups, strict=True):
             integrator = type(group.integrator).__name__ if group.integrator is not None else "recurrence"
@@ -194,11 +199,16 @@ class Network(eqx.Module):
                 total += count
                 rows.append(
                     f"  projection {link.name}: {count} synapses, {'+'.join(link.receptors) or 'drive'}, "
-                    f"{link.graph.n_delays} delays, {link.form}, graph {_bytes(link.graph)}, weights {_bytes(link.weight)}"
+                    f"{link.graph.n_delays} delays, {link.form}, graph {_bytes(link.graph)}, weights "
+                    f"{_bytes(link.weight)}"
                 )
             elif isinstance(link, TransformLink):
-                rows.append(f"  projection {link.name}: {type(link.transform).__name__}, weights {_bytes(link.transform)}")
-        rows += [f"  stimulus {name}: {type(s.stimulus).__name__} to {s.size} neurons" for name, s in self.stimuli.items()]
+                rows.append(
+                    f"  projection {link.name}: {type(link.transform).__name__}, weights {_bytes(link.transform)}"
+                )
+        rows += [
+            f"  stimulus {name}: {type(s.stimulus).__name__} to {s.size} neurons" for name, s in self.stimuli.items()
+        ]
         rows.append(f"  total: {total} sparse synapses, network {_bytes(self)}, state {_bytes(state)}")
         return "\n".join(rows)
 
@@ -212,7 +222,9 @@ def _bind_stimulus(
     name: str, stimulus: AbstractStimulus, populations: Mapping[str, Population], layout: build.Layout, dt_ms: float
 ) -> BoundStimulus:
     if not isinstance(stimulus, AbstractStimulus):
-        raise ValueError(f"Network.stimuli[{name!r}]: got {type(stimulus).__name__}; allowed: e.g. js.stimuli.Poisson(...)")
+        raise ValueError(
+            f"Network.stimuli[{name!r}]: got {type(stimulus).__name__}; allowed: e.g. js.stimuli.Poisson(...)"
+        )
     for target in stimulus.target:
         if target not in populations:
             raise ValueError(f"stimulus {name!r}: unknown population {target!r}; the network has {sorted(populations)}")
@@ -238,5 +250,10 @@ def _bind_stimulus(
         offset += p.size
     for receptor, value in weights[0].items():
         if np.shape(value) not in ((), (size,)):
-            raise ValueError(f"stimulus {name!r}: weight of {receptor or 'drive'} has shape {np.shape(value)}; allowed: () or ({size},)")
-    return BoundStimulus(stimulus.bind(size, dt_ms), weights[0], tuple(parts), size, kernels.stream_id(f"stimulus {name}"))
+            raise ValueError(
+                f"stimulus {name!r}: weight of {receptor or 'drive'} has shape {np.shape(value)}; allowed: "
+                f"() or ({size},)"
+            )
+    return BoundStimulus(
+        stimulus.bind(size, dt_ms), weights[0], tuple(parts), size, kernels.stream_id(f"stimulus {name}")
+    )

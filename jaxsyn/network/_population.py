@@ -7,8 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from .._core import Array, as_float, is_concrete, param
-from .._core import Parameters
+from .._core import Parameter, Parameters, as_float, is_concrete, param
 from ..connect import AbstractDistribution
 from ..neurons import (
     RK4,
@@ -48,9 +47,9 @@ class Population(Parameters):
     size: int = eqx.field(static=True)
     receptors: dict[str, AbstractReceptor]
     integrator: AbstractIntegrator | None
-    refractory_ms: Array | None = param(low=0.0, optional=True)
     surrogate: AbstractSurrogate | None
     initial: dict[str, Any]
+    refractory_ms: Parameter = param(low=0.0, optional=True)
 
     def __init__(
         self,
@@ -86,7 +85,8 @@ class Population(Parameters):
             ):
                 if given:
                     raise ValueError(
-                        f"Population: {model} is a discrete neuron, its recurrence is the whole step; it takes no {what[3:] if what.startswith('an ') else what}"
+                        f"Population: {model} is a discrete neuron, its recurrence is the whole step; it "
+                        f"takes no {what[3:] if what.startswith('an ') else what}"
                     )
             return None
         linear = Membrane(self.neuron, self.receptors).joined()
@@ -96,7 +96,8 @@ class Population(Parameters):
             return RK4(on_grid) if linear is None or (several and not on_grid) else Exact(on_grid)
         if on_grid and not integrator.on_grid:
             raise ValueError(
-                f"Population: a surrogate gradient belongs to spikes on the grid; use {type(integrator).__name__}(on_grid=True)"
+                f"Population: a surrogate gradient belongs to spikes on the grid; use "
+                f"{type(integrator).__name__}(on_grid=True)"
             )
         if isinstance(integrator, Exact):
             integrator.prepare(Membrane(self.neuron, self.receptors), 0.1)
@@ -107,7 +108,8 @@ class Population(Parameters):
             if getattr(leaf, "ndim", 0) == 1 and leaf.shape[0] != self.size:
                 where = "".join(str(p) for p in path[1:]).lstrip(".")
                 raise ValueError(
-                    f"Population: {type(self.neuron).__name__} parameter {where or 'refractory_ms'} has {leaf.shape[0]} values "
+                    f"Population: {type(self.neuron).__name__} parameter {where or 'refractory_ms'} has "
+                    f"{leaf.shape[0]} values "
                     f"for {self.size} neurons; give {self.size} values or a scalar"
                 )
         for name, value in self.initial.items():
@@ -116,6 +118,7 @@ class Population(Parameters):
             shape = np.shape(value)
             if shape not in ((), (self.size,)) or not np.all(np.isfinite(np.asarray(value, float))):
                 raise ValueError(
-                    f"Population.initial[{name!r}]: got shape {shape}; allowed: finite, a number or {self.size} values, "
+                    f"Population.initial[{name!r}]: got shape {shape}; allowed: finite, a number or "
+                    f"{self.size} values, "
                     "or a distribution such as js.connect.Uniform(-60.0, -50.0)"
                 )

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from .._core import Array, Parameters, Weights, as_float, param
+from .._core import Parameter, Parameters, Weights, as_float, param
 from ..connect import AbstractDistribution, AbstractRule, AbstractTransform
 from ..plasticity import AbstractShortTerm
 
@@ -44,9 +44,9 @@ class Projection(Parameters):
     connectivity: AbstractRule | AbstractTransform = eqx.field(static=True)
     weights: Weights | None
     delay_ms: Any
-    gain: Array = param()
     short_term: AbstractShortTerm | None
     propagation: str = eqx.field(static=True)
+    gain: Parameter = param()
 
     def __init__(
         self,
@@ -64,13 +64,16 @@ class Projection(Parameters):
         self.source = source
         self.target = (target,) if isinstance(target, str) else tuple(target)
         if not isinstance(connectivity, AbstractRule | AbstractTransform):
-            raise ValueError(f"{where}: got connectivity {connectivity!r}; allowed: e.g. js.connect.FixedProbability(0.1)")
+            raise ValueError(
+                f"{where}: got connectivity {connectivity!r}; allowed: e.g. js.connect.FixedProbability(0.1)"
+            )
         if propagation not in PROPAGATIONS:
             raise ValueError(f"{where}: got propagation {propagation!r}; allowed: {', '.join(PROPAGATIONS)}")
         unknown = sorted(set(weights) - {"weight_nS", "weight_pA", "weight_mV", "weight"})
         if unknown:
             raise ValueError(
-                f"{where}: unknown argument {unknown[0]!r}; the weight is one of weight_nS, weight_pA, weight_mV, weight"
+                f"{where}: unknown argument {unknown[0]!r}; the weight is one of weight_nS, weight_pA, "
+                f"weight_mV, weight"
             )
         self.connectivity, self.propagation, self.short_term = connectivity, propagation, short_term
         self.weights = Weights.parse(

@@ -5,7 +5,7 @@ stamped t + dt; reset. 4. Emissions enter the history. 5. Arrivals due at t + dt
 feels them from the next step on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -13,14 +13,13 @@ import jax
 import jax.numpy as jnp
 
 from .._core import Array, float_dtype
-from ..neurons import AbstractDiscreteNeuron, MembraneState
+from ..neurons import AbstractContinuousNeuron, AbstractDiscreteNeuron, Flow, MembraneState, Refractory
 from ..stimuli import AbstractWaveform, Draw
 from ._group import Emission, Group, GroupState, emit
-from ._link import LinkState, SparseLink, TransformLink, spread
-from ._network import Network, NetworkState
+from ._link import AbstractLink, SparseLink, TransformLink, spread
+from ._network import Network, NetworkState, Part
 
 Inputs = Mapping[str, Array]
-Arrivals = dict[tuple[str, ...], Array]  # receptors -> (receptors, n)
 
 
 class Prepared(eqx.Module):
@@ -37,162 +36,183 @@ class Mode(eqx.Module):
     axis_name: str | None = eqx.field(static=True, default=None)
 
 
+SIMULATE = Mode()
+
+
 def prepare(net: Network) -> Prepared:
     """Everything that does not change from step to step; call it once outside the loop."""
-    groups = tuple(g.integrator.prepare(g.membrane, net.dt_ms) if g.integrator is not None else None for g in net.groups)
+    groups = tuple(
+        g.integrator.prepare(g.membrane, net.dt_ms) if g.integrator is not None else None for g in net.groups
+    )
     return Prepared(groups, {name: s.stimulus.prepare(s.size, net.dt_ms) for name, s in net.stimuli.items()})
 
 
-class _Drives:
-    """What comes from outside in one step: currents and events for each group."""
+class _Moment:
+    """Working values of one step: what comes from outside, and the parts of the state as they become new."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode) -> None:
+        self.net, self.prepared, self.mode, self.tick = net, prepared, mode, state.tick + 1
+        self.groups, self.links = list(state.groups), list(state.links)
+        self.stimuli: dict[str, Any] = {}
         self.currents: list[Any] = [0.0] * len(net.groups)
         self.events: list[dict[str, Array]] = [{} for _ in net.groups]
+        self.emissions: list[Emission] = []
 
-    def add_event(self, group: int, receptor: str, value: Array) -> None:
-        events = self.events[group]
-        events[receptor] = events[receptor] + value if receptor in events else value
+    def stimulate(self, state: NetworkState, inputs: Inputs) -> None:
+        """Currents and events of this step, from stimuli and from the caller's inputs."""
+        net = self.net
+        for name, bound in net.stimuli.items():
+            draw, prepared = Draw(net.seed, bound.stream), self.prepared.stimuli[name]
+            value, self.stimuli[name] = bound.stimulus.sample(prepared, state.stimuli[name], draw, state.tick)
+            for part in bound.parts:
+                size = net.groups[part.group].size
+                if isinstance(bound.stimulus, AbstractWaveform):
+                    self.currents[part.group] = self.currents[part.group] + _placed(value, part, size)
+                for receptor, weight in bound.weights.items():
+                    _add(self.events[part.group], receptor, _placed(weight * value, part, size))
+        for key, value in inputs.items():
+            population, _, receptor = key.partition(".")
+            g, first, _ = net.place(population)
+            placed = spread(value.astype(float_dtype()), first, net.groups[g].size)
+            if receptor or not net.groups[g].continuous:
+                _add(self.events[g], receptor, placed)
+            else:
+                self.currents[g] = self.currents[g] + placed
 
+    def arrivals(self, g: int, receptors: Sequence[str]) -> dict[str, Array]:
+        """Summed arrivals due now at some receptors of a group, shape (n,) each; absent where nothing arrives."""
+        size = self.net.groups[g].size
+        total = {r: self.events[g][r] for r in receptors if r in self.events[g]}
+        sums: dict[tuple[str, ...], Array] = {}
+        for i, link in enumerate(self.net.links):
+            if link.target != g or link.receptors[0] not in receptors:
+                continue
+            source = self.groups[link.source]
+            if isinstance(link, SparseLink) and link.form == "ids":
+                if link.receptors not in sums:  # begins with what comes from outside: one pass over memory less
+                    rows = [total.pop(r, jnp.zeros((), float_dtype())) for r in link.receptors]
+                    sums[link.receptors] = jnp.stack([jnp.broadcast_to(r, (size,)) for r in rows])
+                assert source.ids is not None
+                assert source.counts is not None
+                ring = (source.ids, source.counts, self.tick)
+                sums[link.receptors] = link.deliver_ids(sums[link.receptors], *ring, native=self.net.native)
+                continue
+            for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
+                _add(total, r, row)
+        for names, acc in sums.items():
+            for r, row in zip(names, acc, strict=True):
+                _add(total, r, row)
+        return total
 
-def _stimulate(net: Network, prepared: Prepared, state: NetworkState, inputs: Inputs) -> tuple[_Drives, dict[str, Any]]:
-    drives, states = _Drives(net), {}
-    for name, bound in net.stimuli.items():
-        draw = Draw(net.seed, bound.stream)
-        value, states[name] = bound.stimulus.sample(prepared.stimuli[name], state.stimuli[name], draw, state.tick)
-        for part in bound.parts:
-            size = net.groups[part.group].size
-            if isinstance(bound.stimulus, AbstractWaveform):
-                drives.currents[part.group] = drives.currents[part.group] + _placed(value, part, size)
-            for receptor, weight in bound.weights.items():
-                drives.add_event(part.group, receptor, _placed(weight * value, part, size))
-    for key, value in inputs.items():
-        population, _, receptor = key.partition(".")
-        g, first, _ = net.place(population)
-        group = net.groups[g]
-        placed = spread(value.astype(float_dtype()), first, group.size)
-        if receptor or not group.continuous:
-            drives.add_event(g, receptor, placed)
+    def _deliver_values(self, i: int, link: AbstractLink, source: GroupState) -> Array:
+        """Arrivals (receptors, n) over a link that carries numbers: from its own history, its source's, or of now."""
+        ring = self.links[i].values if self.links[i].values is not None else source.values
+        if ring is None:
+            ring = _numbers(self.emissions[link.source])[None, :]
+        if isinstance(link, SparseLink):
+            first = 0 if link.short_term is not None else link.first
+            return link.deliver_values(ring, self.tick, first, native=self.net.native)
+        assert isinstance(link, TransformLink)
+        size, mode = self.net.groups[link.target].size, self.mode
+        out, self.links[i] = link.deliver(
+            self.links[i], ring, self.tick, size, training=mode.training, axis_name=mode.axis_name
+        )
+        return out
+
+    def fire(self, g: int) -> None:
+        """Flow, arrivals that act at once, threshold and reset of one group; its emissions enter the history."""
+        net, group, state = self.net, self.net.groups[g], self.groups[g]
+        arrivals = self.arrivals(g, [r for r in group.weight_units() if group.at_once(r)])
+        current = jnp.zeros(group.size, float_dtype()) + self.currents[g]
+        if isinstance(group.neuron, AbstractDiscreteNeuron):
+            state, emission = _recur(group, state, current + arrivals.get("", 0.0))
         else:
-            drives.currents[g] = drives.currents[g] + placed
-    return drives, states
+            refractory = group.refractory_of(state, net.dt_ms)
+            assert group.integrator is not None
+            flow = group.integrator.flow(
+                self.prepared.groups[g], group.membrane, state.membrane, current, refractory, group.spike
+            )
+            if flow.crossed is not None and not arrivals:
+                emission = Emission(flow.crossed, None, flow.fraction)
+                state = _with(state, flow.state, flow.refractory_ms)
+            else:
+                state, emission = _threshold(group, state, flow, list(arrivals.values()), refractory)
+        self.emissions.append(emission)
+        self.groups[g] = emit(group, state, emission, self.tick, native=net.native)
+        for i, link in enumerate(net.links):
+            if isinstance(link, SparseLink) and link.source == g and link.short_term is not None:
+                self.links[i] = link.release(self.links[i], _numbers(emission), self.tick, net.dt_ms)
+
+    def receive(self, g: int) -> None:
+        """Arrivals due now enter the kinetic receptors of a group."""
+        group, state = self.net.groups[g], self.groups[g]
+        arrivals = self.arrivals(g, [r for r in group.weight_units() if not group.at_once(r)])
+        receptors = {
+            r: group.receptors[r].arrive(s, arrivals[r]) if r in arrivals else s
+            for r, s in state.membrane.receptors.items()
+        }
+        self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.refractory)
 
 
-def _placed(value: Array, part: Any, size: int) -> Array:
+def _add(total: dict[str, Array], receptor: str, value: Array) -> None:
+    total[receptor] = total[receptor] + value if receptor in total else value
+
+
+def _numbers(emission: Emission) -> Array:
+    return emission.spikes.astype(float_dtype()) if emission.values is None else emission.values
+
+
+def _placed(value: Array, part: Part, size: int) -> Array:
     """The share of a stimulus that goes to one group, as an array of the whole group (or a scalar, if all get it)."""
     if jnp.ndim(value) == 0:
         return value if part.size == size else spread(jnp.broadcast_to(value, (part.size,)), part.first, size)
     return spread(value[part.offset : part.offset + part.size], part.first, size)
 
 
-def _collect(
-    net: Network,
-    g: int,
-    receptors: Any,
-    events: dict[str, Array],
-    emissions: list[Emission | None],
-    states: list[GroupState],
-    links: list[LinkState],
-    tick: Array,
-    mode: Mode,
-) -> dict[str, Array]:
-    """Summed arrivals due at `tick` for some receptors of a group, shape (n,) each; absent where nothing arrives."""
-    group = net.groups[g]
-    dtype = float_dtype()
-    total = {r: events[r] for r in receptors if r in events}
-    sums: Arrivals = {}
-    for i, link in enumerate(net.links):
-        if link.target != g or not set(link.receptors) <= set(receptors):
-            continue
-        source = states[link.source]
-        if isinstance(link, SparseLink) and link.form == "ids":
-            acc = sums.get(link.receptors)
-            if acc is None:
-                rows = [total.pop(r, jnp.zeros((), dtype)) for r in link.receptors]
-                acc = jnp.stack([jnp.broadcast_to(r.astype(dtype), (group.size,)) for r in rows])
-            assert source.ids is not None and source.counts is not None
-            sums[link.receptors] = link.deliver_ids(acc, source.ids, source.counts, tick, native=net.native)
-            continue
-        ring = _ring(link, links[i], source, emissions[link.source])
-        if isinstance(link, SparseLink):
-            first = 0 if link.short_term is not None else link.first
-            out = link.deliver_values(ring, tick, first, native=net.native)
-        else:
-            assert isinstance(link, TransformLink)
-            out, links[i] = link.deliver(links[i], ring, tick, group.size, training=mode.training, axis_name=mode.axis_name)
-        for r, row in zip(link.receptors, out, strict=True):
-            total[r] = total[r] + row if r in total else row
-    for names, acc in sums.items():
-        for r, row in zip(names, acc, strict=True):
-            total[r] = total[r] + row if r in total else row
-    return total
+def _recur(group: Group, state: GroupState, drive: Array) -> tuple[GroupState, Emission]:
+    """One step of discrete neurons."""
+    assert isinstance(group.neuron, AbstractDiscreteNeuron)
+
+    def spike(gap: Array) -> Array:
+        return group.spike(gap).astype(gap.dtype)
+
+    neuron, values = group.neuron.step(state.membrane.neuron, drive, spike)
+    return _with(state, MembraneState(neuron, {}), None), Emission(values > 0, values, None)
 
 
-def _ring(link: Any, state: LinkState, source: GroupState, emission: Emission | None) -> Array:
-    """History of numbers that a link reads: its own, that of the source group, or just this step's emission."""
-    if state.values is not None:
-        return state.values
-    if source.values is not None:
-        return source.values
-    assert emission is not None and emission.values is not None
-    return emission.values[None, :]
-
-
-def _finish(
-    net: Network, group: Group, prepared: Any, state: GroupState, current: Any, arrivals: dict[str, Array]
+def _threshold(
+    group: Group, state: GroupState, flow: Flow, jumps: list[Array], refractory: Refractory | None
 ) -> tuple[GroupState, Emission]:
-    """Flow, arrivals that act at once, threshold and reset of one group; the history is written later."""
-    zero = jnp.zeros(group.size, float_dtype())
-    if isinstance(group.neuron, AbstractDiscreteNeuron):
-        drive = zero + current + arrivals.get("", 0.0)
-
-        def spike(gap: Array) -> Array:
-            return group.spike(gap).astype(gap.dtype)
-
-        neuron, values = group.neuron.step(state.membrane.neuron, drive, spike)
-        membrane = MembraneState(neuron, state.membrane.receptors)
-        return _with(state, membrane, state.refractory), Emission(values > 0, values, None)
-    membrane = group.membrane
-    refractory = group.refractory_of(state, net.dt_ms)
-    flow = group.integrator.flow(prepared, membrane, state.membrane, zero + current, refractory, group.spike)  # type: ignore[union-attr]
-    after = flow.state.neuron
+    """Jumps of V at the end of the step, threshold there, reset. A spike located inside the step has already reset."""
+    neuron, after = group.neuron, flow.state.neuron
+    assert isinstance(neuron, AbstractContinuousNeuron)
     left = flow.refractory_ms if flow.crossed is not None else state.refractory
     free = None if left is None else left <= 0
-    jumps = [value for receptor, value in arrivals.items()]
     if jumps:
         jump = sum(jumps[1:], start=jumps[0])
         V = after.V_mV + (jump if free is None else jnp.where(free, jump, 0.0))
         after = eqx.tree_at(lambda s: s.V_mV, after, V)
-    return _threshold(group, state, flow, after, free, refractory, bool(jumps))
-
-
-def _threshold(
-    group: Group, state: GroupState, flow: Any, after: Any, free: Array | None, refractory: Any, jumped: bool
-) -> tuple[GroupState, Emission]:
-    neuron = group.neuron
-    located = flow.crossed is not None
-    if located and not jumped:
-        membrane = MembraneState(after, flow.state.receptors)
-        return _with(state, membrane, flow.refractory_ms), Emission(flow.crossed, None, flow.fraction)
-    gap = neuron.threshold_gap(after)  # type: ignore[attr-defined]
-    if not neuron.resets:  # type: ignore[attr-defined]
-        before = neuron.threshold_gap(state.membrane.neuron)  # type: ignore[attr-defined]
-        gap = jnp.where(before < 0, gap, -1.0)
+    gap = neuron.threshold_gap(after)
+    if not neuron.resets:
+        gap = jnp.where(neuron.threshold_gap(state.membrane.neuron) < 0, gap, -1.0)
     if free is not None:
         gap = jnp.where(free, gap, -1.0)
+    if flow.crossed is not None:
+        gap = jnp.where(flow.crossed, -1.0, gap)  # one spike in a step
     out = group.spike(gap)
-    spikes = out if out.dtype == jnp.bool_ else out > 0
-    values = None if group.surrogate is None else out
-    fresh = neuron.reset(after)  # type: ignore[attr-defined]
-    if values is None:
+    fresh = neuron.reset(after)
+    if group.surrogate is None:
+        spikes, values = out, None
         after = jax.tree.map(lambda r, a: jnp.where(spikes, r, a), fresh, after)
     else:
-        after = jax.tree.map(lambda r, a: a + values * (r - a), fresh, after)
-    left, fraction = state.refractory, None
-    if refractory is not None:
-        left = flow.refractory_ms if located else jnp.maximum(state.refractory - 1, 0)  # type: ignore[operator]
+        spikes, values = out > 0, out
+        after = jax.tree.map(lambda r, a: a + out * (r - a), fresh, after)
+    if refractory is not None and left is not None:
+        if flow.crossed is None:
+            left = jnp.maximum(left - 1, 0)
         left = jnp.where(spikes, refractory.total_ms, left)
-    if located:
+    fraction = None
+    if flow.crossed is not None and flow.fraction is not None:
         fraction = jnp.where(flow.crossed, flow.fraction, 1.0)
         spikes = spikes | flow.crossed
     return _with(state, MembraneState(after, flow.state.receptors), left), Emission(spikes, values, fraction)
@@ -203,7 +223,7 @@ def _with(state: GroupState, membrane: MembraneState, refractory: Array | None) 
 
 
 def step(
-    net: Network, prepared: Prepared, state: NetworkState, inputs: Inputs, mode: Mode = Mode()
+    net: Network, prepared: Prepared, state: NetworkState, inputs: Inputs, mode: Mode = SIMULATE
 ) -> tuple[NetworkState, tuple[Emission, ...]]:
     """Advance the network by one step.
 
@@ -217,27 +237,11 @@ def step(
     Returns:
         State at t + dt, and what each group emitted.
     """
-    tick = state.tick + 1
-    drives, stimuli = _stimulate(net, prepared, state, inputs)
-    states, links = list(state.groups), list(state.links)
-    emissions: list[Emission | None] = [None] * len(net.groups)
-    for g, group in enumerate(net.groups):
-        names = list(group.weight_units())
-        now = [r for r in names if group.at_once(r)]
-        arrivals = _collect(net, g, now, drives.events[g], emissions, states, links, tick, mode)
-        states[g], emission = _finish(net, group, prepared.groups[g], states[g], drives.currents[g], arrivals)
-        emissions[g] = emission
-        states[g] = emit(group, states[g], emission, tick, native=net.native)
-        for i, link in enumerate(net.links):
-            if isinstance(link, SparseLink) and link.source == g:
-                links[i] = link.release(links[i], emission.spikes, tick, net.dt_ms)
-    for g, group in enumerate(net.groups):
-        later = [r for r in group.weight_units() if not group.at_once(r)]
-        arrivals = _collect(net, g, later, drives.events[g], emissions, states, links, tick, mode)
-        membrane = states[g].membrane
-        receptors = {
-            r: group.receptors[r].arrive(s, arrivals[r]) if r in arrivals else s for r, s in membrane.receptors.items()
-        }
-        states[g] = _with(states[g], MembraneState(membrane.neuron, receptors), states[g].refractory)
-    done = tuple(e for e in emissions if e is not None)
-    return NetworkState(tick, tuple(states), tuple(links), stimuli), done
+    moment = _Moment(net, prepared, state, mode)
+    moment.stimulate(state, inputs)
+    for g in range(len(net.groups)):  # in the order in which zero-delay projections that act at once need them
+        moment.fire(g)
+    for g in range(len(net.groups)):
+        moment.receive(g)
+    done = NetworkState(moment.tick, tuple(moment.groups), tuple(moment.links), moment.stimuli)
+    return done, tuple(moment.emissions)

@@ -1,7 +1,7 @@
 """Membrane models and their integrators.
 
-Continuous neurons (`LIF`, `EIF`, `AdEx`, `Izhikevich`, `HodgkinHuxley`) are differential equations in mV, ms, pA, nS, pF
-and are stepped by an integrator (`Exact`, `ExponentialEuler`, `RK2`, `RK4`). Discrete neurons (`DiscreteLIF`, ...,
+Continuous neurons (`LIF`, `EIF`, `AdEx`, `Izhikevich`, `HodgkinHuxley`) are differential equations in mV, ms, pA, nS
+and pF, stepped by an integrator (`Exact`, `ExponentialEuler`, `RK2`, `RK4`). Discrete neurons (`DiscreteLIF`, ...,
 `IzhikevichPublished`, `Relay`) are recurrences. To add one: subclass `AbstractContinuousNeuron` (four methods) or
 `AbstractDiscreteNeuron` (two), and add it to the table of `tests/conformance`.
 """
@@ -20,6 +20,7 @@ from ._discrete import LeakyIntegrator as LeakyIntegrator
 from ._discrete import PotentialState as PotentialState
 from ._discrete import Relay as Relay
 from ._discrete import SynapticState as SynapticState
+from ._exact import Exact as Exact
 from ._exponential import EIF as EIF
 from ._exponential import AdEx as AdEx
 from ._exponential import AdExState as AdExState
@@ -30,7 +31,6 @@ from ._hodgkin_huxley import HodgkinHuxleyState as HodgkinHuxleyState
 from ._integrators import RK2 as RK2
 from ._integrators import RK4 as RK4
 from ._integrators import AbstractIntegrator as AbstractIntegrator
-from ._integrators import Exact as Exact
 from ._integrators import ExponentialEuler as ExponentialEuler
 from ._integrators import Refractory as Refractory
 from ._izhikevich import Izhikevich as Izhikevich

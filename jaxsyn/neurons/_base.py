@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 
 from .._core import Array, LinearSystem, Parameters
 
@@ -34,7 +33,6 @@ class AbstractChart(eqx.Module):
     @abc.abstractmethod
     def gap(self, x: Array) -> Array:
         """Distance to the spike in the coordinate: zero where `threshold_gap` is."""
-
 
 
 class AbstractNeuron(Parameters):

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._core import Array, float_dtype, param
+from .._core import Array, Parameter, float_dtype, param
 from ._base import AbstractDiscreteNeuron, SpikeFunction
 
 Reset = Literal["subtract", "zero"]
@@ -66,8 +66,8 @@ class DiscreteLIF(AbstractDiscreteNeuron):
         0.9512
     """
 
-    decay: Array = param(0.9, low=0.0, high=1.0)
-    threshold: Array = param(1.0, above=0.0)
+    decay: Parameter = param(0.9, low=0.0, high=1.0)
+    threshold: Parameter = param(1.0, above=0.0)
     reset: Reset = eqx.field(static=True, default="subtract")
     detach_reset: bool = eqx.field(static=True, default=False)
 
@@ -110,10 +110,10 @@ class DiscreteALIF(AbstractDiscreteNeuron):
         ['a', 'v']
     """
 
-    decay: Array = param(0.9, low=0.0, high=1.0)
-    threshold: Array = param(1.0, above=0.0)
-    rho: Array = param(0.98, low=0.0, high=1.0)
-    beta: Array = param(0.1)
+    decay: Parameter = param(0.9, low=0.0, high=1.0)
+    threshold: Parameter = param(1.0, above=0.0)
+    rho: Parameter = param(0.98, low=0.0, high=1.0)
+    beta: Parameter = param(0.1)
     reset: Reset = eqx.field(static=True, default="subtract")
     detach_reset: bool = eqx.field(static=True, default=False)
 
@@ -151,9 +151,9 @@ class DiscreteCuBaLIF(AbstractDiscreteNeuron):
         ['i', 'v']
     """
 
-    alpha: Array = param(0.8, low=0.0, high=1.0)
-    decay: Array = param(0.9, low=0.0, high=1.0)
-    threshold: Array = param(1.0, above=0.0)
+    alpha: Parameter = param(0.8, low=0.0, high=1.0)
+    decay: Parameter = param(0.9, low=0.0, high=1.0)
+    threshold: Parameter = param(1.0, above=0.0)
     reset: Reset = eqx.field(static=True, default="subtract")
     detach_reset: bool = eqx.field(static=True, default=False)
 
@@ -190,8 +190,8 @@ class DiscreteIF(AbstractDiscreteNeuron):
         0.5
     """
 
-    threshold: Array = param(1.0, above=0.0)
-    v_init: Array = param(0.0)
+    threshold: Parameter = param(1.0, above=0.0)
+    v_init: Parameter = param(0.0)
     reset: Reset = eqx.field(static=True, default="subtract")
     detach_reset: bool = eqx.field(static=True, default=False)
 
@@ -222,7 +222,7 @@ class LeakyIntegrator(AbstractDiscreteNeuron):
         0.0
     """
 
-    decay: Array = param(0.9, low=0.0, high=1.0)
+    decay: Parameter = param(0.9, low=0.0, high=1.0)
 
     def init_state(self, shape: tuple[int, ...]) -> PotentialState:
         return PotentialState(jnp.zeros(shape, float_dtype()))

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, float_dtype, param
+from .._core import Array, Parameter, float_dtype, param
 from ._base import AbstractChart, AbstractContinuousNeuron
 from ._lif import VoltageState
 
@@ -84,13 +84,13 @@ class EIF(AbstractContinuousNeuron):
         (2,)
     """
 
-    C_pF: Array = param(200.0, above=0.0)
-    g_L_nS: Array = param(10.0, above=0.0)
-    E_L_mV: Array = param(-65.0)
-    V_T_mV: Array = param(-59.9)
-    Delta_T_mV: Array = param(3.48, low=0.0)
-    V_reset_mV: Array = param(-68.0)
-    V_peak_mV: Array = param(0.0)
+    C_pF: Parameter = param(200.0, above=0.0)
+    g_L_nS: Parameter = param(10.0, above=0.0)
+    E_L_mV: Parameter = param(-65.0)
+    V_T_mV: Parameter = param(-59.9)
+    Delta_T_mV: Parameter = param(3.48, low=0.0)
+    V_reset_mV: Parameter = param(-68.0)
+    V_peak_mV: Parameter = param(0.0)
 
     def init_state(self, shape: tuple[int, ...]) -> VoltageState:
         return VoltageState(jnp.zeros(shape, float_dtype()) + self.E_L_mV)
@@ -106,9 +106,7 @@ class EIF(AbstractContinuousNeuron):
         return VoltageState(jnp.zeros_like(state.V_mV) + self.V_reset_mV)
 
     def chart(self) -> SoftplusChart:
-        return SoftplusChart(
-            self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
-        )
+        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV))
 
 
 class AdExState(eqx.Module):
@@ -148,16 +146,16 @@ class AdEx(AbstractContinuousNeuron):
         ['V_mV', 'w_pA']
     """
 
-    C_pF: Array = param(281.0, above=0.0)
-    g_L_nS: Array = param(30.0, above=0.0)
-    E_L_mV: Array = param(-70.6)
-    V_T_mV: Array = param(-50.4)
-    Delta_T_mV: Array = param(2.0, low=0.0)
-    tau_w_ms: Array = param(144.0, above=0.0)
-    a_nS: Array = param(4.0)
-    b_pA: Array = param(80.5)
-    V_reset_mV: Array = param(-70.6)
-    V_peak_mV: Array = param(20.0)
+    C_pF: Parameter = param(281.0, above=0.0)
+    g_L_nS: Parameter = param(30.0, above=0.0)
+    E_L_mV: Parameter = param(-70.6)
+    V_T_mV: Parameter = param(-50.4)
+    Delta_T_mV: Parameter = param(2.0, low=0.0)
+    tau_w_ms: Parameter = param(144.0, above=0.0)
+    a_nS: Parameter = param(4.0)
+    b_pA: Parameter = param(80.5)
+    V_reset_mV: Parameter = param(-70.6)
+    V_peak_mV: Parameter = param(20.0)
 
     def init_state(self, shape: tuple[int, ...]) -> AdExState:
         zero = jnp.zeros(shape, float_dtype())
@@ -176,6 +174,4 @@ class AdEx(AbstractContinuousNeuron):
         return AdExState(jnp.zeros_like(state.V_mV) + self.V_reset_mV, state.w_pA + self.b_pA)
 
     def chart(self) -> SoftplusChart:
-        return SoftplusChart(
-            self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
-        )
+        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV))

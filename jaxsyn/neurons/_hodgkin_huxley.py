@@ -6,7 +6,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, expm1_ratio, float_dtype, param
+from .._core import Array, Parameter, expm1_ratio, float_dtype, param
 from ._base import AbstractContinuousNeuron
 
 Rates = tuple[Array, Array, Array, Array, Array, Array]
@@ -106,16 +106,16 @@ class HodgkinHuxley(AbstractContinuousNeuron):
         0.5961
     """
 
-    C_pF: Array = param(above=0.0)
-    g_Na_nS: Array = param(low=0.0)
-    g_K_nS: Array = param(low=0.0)
-    g_L_nS: Array = param(low=0.0)
-    E_Na_mV: Array = param()
-    E_K_mV: Array = param()
-    E_L_mV: Array = param()
-    V_shift_mV: Array = param(0.0)
-    V_rest_mV: Array = param(-65.0)
-    V_th_mV: Array = param(0.0)
+    C_pF: Parameter = param(above=0.0)
+    g_Na_nS: Parameter = param(low=0.0)
+    g_K_nS: Parameter = param(low=0.0)
+    g_L_nS: Parameter = param(low=0.0)
+    E_Na_mV: Parameter = param()
+    E_K_mV: Parameter = param()
+    E_L_mV: Parameter = param()
+    V_shift_mV: Parameter = param(0.0)
+    V_rest_mV: Parameter = param(-65.0)
+    V_th_mV: Parameter = param(0.0)
     kinetics: AbstractKinetics = eqx.field(default=SquidKinetics())
 
     resets: ClassVar[bool] = False
@@ -124,9 +124,7 @@ class HodgkinHuxley(AbstractContinuousNeuron):
     def squid(cls, area_um2: float = 100.0) -> "HodgkinHuxley":
         """Squid axon: 1 uF/cm2, 120, 36, 0.3 mS/cm2. With the default area, 1 pA is 1 uA/cm2."""
         cm2_to_nS = 1e-2 * area_um2
-        return cls(
-            *(1.0 * cm2_to_nS, 120.0 * cm2_to_nS, 36.0 * cm2_to_nS, 0.3 * cm2_to_nS), *(50.0, -77.0, -54.387)
-        )
+        return cls(*(1.0 * cm2_to_nS, 120.0 * cm2_to_nS, 36.0 * cm2_to_nS, 0.3 * cm2_to_nS), *(50.0, -77.0, -54.387))
 
     @classmethod
     def traub_miles(cls) -> "HodgkinHuxley":

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, float_dtype, param
+from .._core import Array, Parameter, float_dtype, param
 from ._base import AbstractContinuousNeuron, AbstractDiscreteNeuron, SpikeFunction
 
 
@@ -44,18 +44,18 @@ class Izhikevich(AbstractContinuousNeuron):
         -14.0
     """
 
-    a_per_ms: Array = param(0.02)
-    b_nS: Array = param(0.2)
-    V_reset_mV: Array = param(-65.0)
-    d_pA: Array = param(8.0)
-    C_pF: Array = param(1.0, above=0.0)
-    k2_nS_per_mV: Array = param(0.04, above=0.0)
-    k1_nS: Array = param(5.0)
-    k0_pA: Array = param(140.0)
-    V_b_mV: Array = param(0.0)
-    u_leak: Array = param(1.0, low=0.0, high=1.0)
-    V_rest_mV: Array = param(-70.0)
-    V_peak_mV: Array = param(30.0)
+    a_per_ms: Parameter = param(0.02)
+    b_nS: Parameter = param(0.2)
+    V_reset_mV: Parameter = param(-65.0)
+    d_pA: Parameter = param(8.0)
+    C_pF: Parameter = param(1.0, above=0.0)
+    k2_nS_per_mV: Parameter = param(0.04, above=0.0)
+    k1_nS: Parameter = param(5.0)
+    k0_pA: Parameter = param(140.0)
+    V_b_mV: Parameter = param(0.0)
+    u_leak: Parameter = param(1.0, low=0.0, high=1.0)
+    V_rest_mV: Parameter = param(-70.0)
+    V_peak_mV: Parameter = param(30.0)
 
     def init_state(self, shape: tuple[int, ...]) -> IzhikevichState:
         V = jnp.zeros(shape, float_dtype()) + self.V_rest_mV
@@ -101,17 +101,17 @@ class IzhikevichPublished(AbstractDiscreteNeuron):
         2
     """
 
-    a_per_ms: Array = param(0.02)
-    b: Array = param(0.2)
-    V_reset_mV: Array = param(-65.0)
-    d: Array = param(8.0)
-    k2: Array = param(0.04)
-    k1: Array = param(5.0)
-    k0: Array = param(140.0)
-    V_b_mV: Array = param(0.0)
-    u_leak: Array = param(1.0, low=0.0, high=1.0)
-    V_rest_mV: Array = param(-65.0)
-    V_peak_mV: Array = param(30.0)
+    a_per_ms: Parameter = param(0.02)
+    b: Parameter = param(0.2)
+    V_reset_mV: Parameter = param(-65.0)
+    d: Parameter = param(8.0)
+    k2: Parameter = param(0.04)
+    k1: Parameter = param(5.0)
+    k0: Parameter = param(140.0)
+    V_b_mV: Parameter = param(0.0)
+    u_leak: Parameter = param(1.0, low=0.0, high=1.0)
+    V_rest_mV: Parameter = param(-65.0)
+    V_peak_mV: Parameter = param(30.0)
     dt_ms: float = eqx.field(static=True, default=1.0)
     substeps: int = eqx.field(static=True, default=1)
     simultaneous: bool = eqx.field(static=True, default=False)

@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, LinearSystem, float_dtype, param
+from .._core import Array, LinearSystem, Parameter, float_dtype, param
 from ._base import AbstractContinuousNeuron
 
 
@@ -28,18 +28,19 @@ class LIF(AbstractContinuousNeuron):
     Raises:
         ValueError: A parameter is not finite or out of range.
     References:
-        Lapicque (1907); Gerstner et al. (2014), Neuronal Dynamics, eq. 1.5. Defaults: Brette et al. (2007), benchmark 1.
+        Lapicque (1907); Gerstner et al. (2014), Neuronal Dynamics, eq. 1.5. Defaults:
+        Brette et al. (2007), benchmark 1.
     Example:
         >>> import jaxsyn as js
         >>> js.neurons.LIF(tau_m_ms=10.0).init_state((3,)).V_mV.shape
         (3,)
     """
 
-    tau_m_ms: Array = param(20.0, above=0.0)
-    C_pF: Array = param(200.0, above=0.0)
-    E_L_mV: Array = param(-60.0)
-    V_th_mV: Array = param(-50.0)
-    V_reset_mV: Array = param(-60.0)
+    tau_m_ms: Parameter = param(20.0, above=0.0)
+    C_pF: Parameter = param(200.0, above=0.0)
+    E_L_mV: Parameter = param(-60.0)
+    V_th_mV: Parameter = param(-50.0)
+    V_reset_mV: Parameter = param(-60.0)
 
     def init_state(self, shape: tuple[int, ...]) -> VoltageState:
         return VoltageState(jnp.zeros(shape, float_dtype()) + self.E_L_mV)

@@ -97,9 +97,8 @@ class ReceptorCourse(NamedTuple):
 
     def at(self, u: Fraction) -> ReceptorStates:
         """States at fraction u of the step: exact at 0, 1/2 and 1, a parabola between."""
-        if isinstance(u, float):
-            if u in (0.0, 0.5, 1.0):
-                return {0.0: self.start, 0.5: self.middle, 1.0: self.end}[u]
+        if isinstance(u, float) and u in (0.0, 0.5, 1.0):
+            return {0.0: self.start, 0.5: self.middle, 1.0: self.end}[u]
         a, b, c = (1.0 - u) * (1.0 - 2.0 * u), 4.0 * u * (1.0 - u), u * (2.0 * u - 1.0)
         return jax.tree.map(lambda p, q, r: a * p + b * q + c * r, self.start, self.middle, self.end)
 
@@ -119,9 +118,7 @@ def _step_rk4(derivative: Callable[[Any], Any], state: Any, h_ms: float) -> Any:
     k2 = derivative(ahead(k1, h_ms / 2.0))
     k3 = derivative(ahead(k2, h_ms / 2.0))
     k4 = derivative(ahead(k3, h_ms))
-    return jax.tree.map(
-        lambda y, a, b, c, d: y + h_ms / 6.0 * (a + 2.0 * b + 2.0 * c + d), state, k1, k2, k3, k4
-    )
+    return jax.tree.map(lambda y, a, b, c, d: y + h_ms / 6.0 * (a + 2.0 * b + 2.0 * c + d), state, k1, k2, k3, k4)
 
 
 def receptor_course(membrane: Membrane, steps: dict[str, Any], states: ReceptorStates, dt_ms: float) -> ReceptorCourse:

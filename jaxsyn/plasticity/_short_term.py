@@ -10,7 +10,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, Parameters, expm1_ratio, float_dtype, param
+from .._core import Array, Parameter, Parameters, expm1_ratio, float_dtype, param
 
 _NEVER = -(2**30)
 
@@ -71,9 +71,9 @@ class TsodyksMarkram(AbstractShortTerm):
         0.5
     """
 
-    U: Array = param(0.5, low=0.0, high=1.0)
-    tau_rec_ms: Array = param(800.0, above=0.0)
-    tau_fac_ms: Array = param(0.0, low=0.0)
+    U: Parameter = param(0.5, low=0.0, high=1.0)
+    tau_rec_ms: Parameter = param(800.0, above=0.0)
+    tau_fac_ms: Parameter = param(0.0, low=0.0)
 
     def init_state(self, n: int) -> ReleaseState:
         zero = jnp.zeros(n, float_dtype())
@@ -120,10 +120,10 @@ class TsodyksMarkramThreeState(AbstractShortTerm):
         3.0
     """
 
-    U: Array = param(0.5, low=0.0, high=1.0)
-    tau_rec_ms: Array = param(800.0, above=0.0)
-    tau_fac_ms: Array = param(0.0, low=0.0)
-    tau_psc_ms: Array = param(3.0, above=0.0)
+    U: Parameter = param(0.5, low=0.0, high=1.0)
+    tau_rec_ms: Parameter = param(800.0, above=0.0)
+    tau_fac_ms: Parameter = param(0.0, low=0.0)
+    tau_psc_ms: Parameter = param(3.0, above=0.0)
 
     def init_state(self, n: int) -> ActiveState:
         zero = jnp.zeros(n, float_dtype())

@@ -13,10 +13,10 @@ from ._kinetics import DecayState as DecayState
 from ._kinetics import DualExponential as DualExponential
 from ._kinetics import Exponential as Exponential
 from ._receptors import AMPA as AMPA
+from ._receptors import GABA_A as GABA_A
 from ._receptors import NMDA as NMDA
 from ._receptors import Conductance as Conductance
 from ._receptors import Current as Current
 from ._receptors import Delta as Delta
-from ._receptors import GABA_A as GABA_A
 from ._receptors import NoState as NoState
 from ._receptors import magnesium_block as magnesium_block

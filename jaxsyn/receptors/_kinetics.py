@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, LinearSystem, Parameters, expm1_ratio, float_dtype, param
+from .._core import Array, LinearSystem, Parameter, Parameters, expm1_ratio, float_dtype, param
 
 
 class AbstractKinetics(Parameters):
@@ -57,7 +57,7 @@ class Exponential(AbstractKinetics):
         'pA'
     """
 
-    tau_ms: Array = param(5.0, above=0.0)
+    tau_ms: Parameter = param(5.0, above=0.0)
 
     def init_state(self, shape: tuple[int, ...]) -> DecayState:
         return DecayState(jnp.zeros(shape, float_dtype()))
@@ -88,7 +88,7 @@ class Alpha(AbstractKinetics):
         2.0
     """
 
-    tau_ms: Array = param(5.0, above=0.0)
+    tau_ms: Parameter = param(5.0, above=0.0)
 
     def init_state(self, shape: tuple[int, ...]) -> CascadeState:
         return CascadeState(jnp.zeros(shape, float_dtype()), jnp.zeros(shape, float_dtype()))
@@ -125,8 +125,8 @@ class DualExponential(AbstractKinetics):
         100.0
     """
 
-    tau_rise_ms: Array = param(2.0, above=0.0)
-    tau_decay_ms: Array = param(100.0, above=0.0)
+    tau_rise_ms: Parameter = param(2.0, above=0.0)
+    tau_decay_ms: Parameter = param(100.0, above=0.0)
 
     def init_state(self, shape: tuple[int, ...]) -> CascadeState:
         return CascadeState(jnp.zeros(shape, float_dtype()), jnp.zeros(shape, float_dtype()))
@@ -144,7 +144,7 @@ class DualExponential(AbstractKinetics):
         return LinearSystem((value, rise), {(value, value): fall, (rise, rise): climb, (value, rise): coupling})
 
     def _peak_per_unit_rise(self) -> Array:
-        """Peak of `value` after `rise` jumps by 1: exp(-b t) t (exp(-d t) - 1) / (-d t) at t = log(a/b)/(a-b), d = a-b."""
+        """Peak of `value` after `rise` jumps by 1: exp(-b t) t (exp(-d t) - 1) / (-d t), t = log(a/b)/d, d = a - b."""
         rate_rise, rate_decay = 1.0 / self.tau_rise_ms, 1.0 / self.tau_decay_ms
         difference = rate_rise - rate_decay
         ratio = difference / rate_decay

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, LinearSystem, as_float, param
+from .._core import Array, LinearSystem, Parameter, as_float, param
 from ._base import AbstractReceptor
 from ._kinetics import AbstractKinetics, DualExponential, Exponential
 
@@ -101,8 +101,8 @@ class Conductance(AbstractReceptor):
     """
 
     kinetics: AbstractKinetics
-    E_rev_mV: Array = param(0.0)
-    Mg_mM: Array | None = param(None, low=0.0, optional=True)
+    E_rev_mV: Parameter = param(0.0)
+    Mg_mM: Parameter = param(None, low=0.0, optional=True)
 
     weight_unit: ClassVar[str] = "nS"
 

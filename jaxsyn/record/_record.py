@@ -12,7 +12,9 @@ def _period(owner: str, every_ms: float | None) -> float | None:
     if every_ms is None:
         return None
     if isinstance(every_ms, bool) or not np.isfinite(every_ms) or every_ms <= 0:
-        raise ValueError(f"record.{owner}.every_ms: got {every_ms!r}; allowed: > 0, a multiple of dt_ms, or None for each step")
+        raise ValueError(
+            f"record.{owner}.every_ms: got {every_ms!r}; allowed: > 0, a multiple of dt_ms, or None for each step"
+        )
     return float(every_ms)
 
 

@@ -33,7 +33,9 @@ def assemble(
         reductions[f"rate {p}"] = _rate(net, store, p, window, (first, int(state.tick)))
     for p in plan.counts:
         parts = store.read(f"count/{p}")
-        reductions[f"count {p}"] = np.sum(np.concatenate(parts), axis=0, dtype=np.int64) if parts else np.zeros(net.place(p)[2], int)
+        reductions[f"count {p}"] = (
+            np.sum(np.concatenate(parts), axis=0, dtype=np.int64) if parts else np.zeros(net.place(p)[2], int)
+        )
     return Solution(
         spikes=LazySpikes(store, layout, (net.dt_ms, t_start, t_stop)),
         states=states,
@@ -73,5 +75,5 @@ def _rate(net: Network, store: AbstractStore, population: str, window: int, span
         keep = (at >= 0) & (at < len(total))
         np.add.at(total, at[keep], np.concatenate(counts)[keep])
     size = net.place(population)[2]
-    times = (first + 1 + np.arange(len(total))) * window * net.dt_ms
+    times = (first + 1 + np.arange(len(total), dtype=np.float64)) * window * net.dt_ms
     return Trace(times, total / (max(size, 1) * window * net.dt_ms * 1e-3), None, "Hz")

@@ -139,7 +139,9 @@ def make_plan(net: Network, records: Sequence[record.AbstractRecord], *, packed:
         records = [records]
     names = [r.name for r in records]
     if len(set(names)) < len(names):
-        raise ValueError(f"record: {sorted({n for n in names if names.count(n) > 1})[0]!r} is asked for twice; keep one")
+        raise ValueError(
+            f"record: {sorted({n for n in names if names.count(n) > 1})[0]!r} is asked for twice; keep one"
+        )
     spikes: tuple[str, ...] | None = None
     samplers: list[Sampler] = []
     counts: list[str] = []
@@ -164,7 +166,9 @@ def make_plan(net: Network, records: Sequence[record.AbstractRecord], *, packed:
                 raise ValueError(f"record: got {r!r}; allowed: objects of js.record")
     periods = [s.period for s in samplers] + [w for _, w in windows]
     room = tuple(max(1, g.size if capacity is None else min(g.size, capacity)) for g in net.groups)
-    return Plan(spikes, packed, tuple(samplers), tuple(counts), tuple(windows), math.gcd(*periods) if periods else 0, room)
+    return Plan(
+        spikes, packed, tuple(samplers), tuple(counts), tuple(windows), math.gcd(*periods) if periods else 0, room
+    )
 
 
 def _state_sampler(net: Network, r: record.State | record.Mean) -> Sampler:

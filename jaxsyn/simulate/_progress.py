@@ -13,10 +13,10 @@ _seconds = 0.0
 def _listen() -> None:
     """Add up what JAX reports about tracing, lowering and compiling; registered once."""
 
-    def on_duration(event: str, duration: float, **_: object) -> None:
+    def on_duration(event: str, duration_secs: float, **_: str | int) -> None:
         global _seconds
         if event.startswith("/jax/core/compile/"):
-            _seconds += duration
+            _seconds += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(on_duration)
 
@@ -36,7 +36,12 @@ def progress_bar(show: bool, total_ms: float) -> Iterator[Callable[[float], None
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g} ms"), TimeRemainingColumn())
+    columns = (
+        TextColumn("simulating"),
+        BarColumn(),
+        TextColumn("{task.completed:g}/{task.total:g} ms"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("simulate", total=total_ms)
         yield lambda done_ms: bar.update(task, completed=done_ms)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from .. import record as records
 from .._core import Array, float_dtype
-from ..network import Mode, Network, NetworkState, prepare, step
+from ..network import SIMULATE, Mode, Network, NetworkState, prepare, step
 from ._plan import Kept, Plan, make_plan, stack_blocks
 
 
@@ -24,20 +24,28 @@ def check_inputs(net: Network, inputs: Mapping[str, Any] | None, n_steps: int) -
         g, _, size = net.place(population)
         units = net.groups[g].weight_units()
         if receptor and receptor not in units:
-            raise ValueError(f"inputs[{key!r}]: unknown receptor {receptor!r}; {population!r} has {sorted(units) or 'none'}")
+            raise ValueError(
+                f"inputs[{key!r}]: unknown receptor {receptor!r}; {population!r} has {sorted(units) or 'none'}"
+            )
         array = jnp.asarray(value)
         if array.dtype == jnp.bool_ or jnp.issubdtype(array.dtype, jnp.integer):
             array = array.astype(float_dtype())
         if array.shape != (n_steps, size):
             raise ValueError(
-                f"inputs[{key!r}]: got shape {array.shape}; allowed: ({n_steps}, {size}), steps x neurons (batch with jax.vmap)"
+                f"inputs[{key!r}]: got shape {array.shape}; allowed: ({n_steps}, {size}), steps x neurons "
+                f"(batch with jax.vmap)"
             )
         out[key] = array
     return out
 
 
 def advance(
-    net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, lengths: tuple[int, int], mode: Mode = Mode()
+    net: Network,
+    state: NetworkState,
+    inputs: dict[str, Array],
+    plan: Plan,
+    lengths: tuple[int, int],
+    mode: Mode = SIMULATE,
 ) -> tuple[NetworkState, Kept, Kept, Kept]:
     """Step the network, keeping what the plan says.
 
@@ -78,7 +86,9 @@ def advance(
     middle = {k: v.reshape(blocks, stride, *v.shape[1:]) for k, v in cut(head, head + blocks * stride).items()}
     start = carry
     carry, (kept, samples, counts) = jax.lax.scan(block, start, middle, length=blocks)
-    counts = jax.tree.map(lambda z, a, b: jnp.concatenate([z[None], a[None], b]), plan.zero_counts(net), start[1], counts)
+    counts = jax.tree.map(
+        lambda z, a, b: jnp.concatenate([z[None], a[None], b]), plan.zero_counts(net), start[1], counts
+    )
     pieces.append(stack_blocks(kept))
     tail = n_steps - head - blocks * stride
     if tail:

@@ -16,10 +16,10 @@ from .. import record as records
 from .._core import Array, SimulationError
 from ..network import Network, NetworkState
 from ..stimuli import SpikeEvents
-from ._plan import Kept, Plan, make_plan, to_steps
-from ._run import advance, check_inputs
 from ._assemble import assemble
+from ._plan import Kept, Plan, make_plan, to_steps
 from ._progress import compile_seconds, progress_bar
+from ._run import advance, check_inputs
 from ._solution import Solution
 from ._store import AbstractStore, FileStore, MemoryStore
 
@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
         stream: Folder; records of each finished chunk go there and memory stays bounded.
         chunk_ms: Length of a chunk; default: by the memory of its records. Never changes a result.
         progress: Show a progress bar.
-        throw: Raise `SimulationError` when the state is not finite; else return what there is up to the last good chunk.
+        throw: Raise `SimulationError` when the state is not finite; else return what there is up to then.
         continued: Allow listed spikes after the end of this run, because another run goes on from its final state.
         capacity: Room for spikes of a group in one step to start with; it grows by itself.
     """
@@ -75,7 +75,9 @@ def _is_finite(state: NetworkState) -> tuple[Array, ...]:
 
 
 @eqx.filter_jit
-def run_chunk(net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, lengths: tuple[int, int]) -> Chunk:
+def run_chunk(
+    net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, lengths: tuple[int, int]
+) -> Chunk:
     """One compiled chunk; compiled once for each structure, plan and length."""
     final, kept, samples, counts = advance(net, state, inputs, plan, lengths)
     return Chunk(final, kept, samples, counts, _is_finite(final))
@@ -162,7 +164,9 @@ def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.
 class _Driver:
     """The loop over chunks: repeats one that overflowed, stops at one that is not finite."""
 
-    def __init__(self, net: Network, state: NetworkState, plan: Plan, records_: Sequence[records.AbstractRecord]) -> None:
+    def __init__(
+        self, net: Network, state: NetworkState, plan: Plan, records_: Sequence[records.AbstractRecord]
+    ) -> None:
         self.net, self.state, self.plan, self._records = net, state, plan, records_
         self.wall_s = self.compile_s = 0.0
 
@@ -172,7 +176,8 @@ class _Driver:
         lengths = (n_steps, min((-tick) % self.plan.stride, n_steps) if self.plan.stride else 0)
         while True:
             began, compiled = time.perf_counter(), compile_seconds()
-            chunk: Chunk = jax.block_until_ready(run_chunk(self.net, self.state, inputs, self.plan, lengths))
+            chunk: Chunk = run_chunk(self.net, self.state, inputs, self.plan, lengths)
+            chunk.state.tick.block_until_ready()
             compiled = compile_seconds() - compiled
             self.compile_s += compiled
             self.wall_s += max(time.perf_counter() - began - compiled, 0.0)
@@ -198,10 +203,18 @@ class _Driver:
             if bad.any():
                 index = int(np.argmax(bad))
                 where = next(m for m in reversed(self.net.groups[names[group]].members) if m[1] <= index)
-                variable = "".join(str(p) for p in path).replace(".neuron", "").replace("['", ".").replace("']", "").lstrip(".")
+                variable = (
+                    "".join(str(p) for p in path)
+                    .replace(".neuron", "")
+                    .replace("['", ".")
+                    .replace("']", "")
+                    .lstrip(".")
+                )
                 return (
-                    f"population {where[0]!r}: {variable.removeprefix('receptors.')} of neuron {index - where[1]} is not finite at "
-                    f"step {int(state.tick)} (t = {int(state.tick) * self.net.dt_ms:g} ms); check the input there, or choose a smaller dt_ms"
+                    f"population {where[0]!r}: {variable.removeprefix('receptors.')} of neuron "
+                    f"{index - where[1]} is not finite at "
+                    f"step {int(state.tick)} (t = {int(state.tick) * self.net.dt_ms:g} ms); check the input "
+                    f"there, or choose a smaller dt_ms"
                 )
         return f"population {group!r}: state is not finite by step {int(state.tick)}"
 
@@ -241,7 +254,7 @@ def simulate(
         >>> cells = js.Population(js.neurons.LIF(), 2)
         >>> net = js.Network({"E": cells}, stimuli={"dc": js.stimuli.Constant("E", I_pA=300.0)}, dt_ms=0.1)
         >>> len(js.simulate(net, 100.0, record=js.record.Spikes()).spikes["E"])
-        14
+        24
     """
     unknown = sorted(set(options) - set(Options.__annotations__))
     if unknown:
@@ -295,6 +308,7 @@ def _check_listed(net: Network, first: int, last: int, continued: bool) -> None:
         end = int(bound.stimulus.last_tick)
         if end > last:
             raise ValueError(
-                f"stimulus {name!r}: has spikes up to {end * net.dt_ms:g} ms, but the run ends at {last * net.dt_ms:g} ms; run "
+                f"stimulus {name!r}: has spikes up to {end * net.dt_ms:g} ms, but the run ends at "
+                f"{last * net.dt_ms:g} ms; run "
                 "longer, drop them, or pass continued=True if another run goes on from here"
             )

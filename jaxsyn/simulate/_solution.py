@@ -45,9 +45,10 @@ class SpikeTrains:
 
     def trains(self) -> list[Floats]:
         """Spike times of every neuron, ms."""
+        if not self.n:
+            return []
         order = np.argsort(self.neurons, kind="stable")
-        ends = np.cumsum(np.bincount(self.neurons, minlength=self.n))[:-1] if self.n else []
-        return np.split(self.times_ms[order], ends) if self.n else []
+        return np.split(self.times_ms[order], np.cumsum(self.counts())[:-1])
 
     def counts(self) -> Ints:
         """Number of spikes of each neuron, shape (n,)."""
@@ -88,7 +89,9 @@ class Trace:
 class LazySpikes(Mapping[str, SpikeTrains]):
     """Spike trains by population, unpacked when asked for."""
 
-    def __init__(self, store: AbstractStore, layout: Mapping[str, tuple[int, int, int]], span_ms: tuple[float, float, float]):
+    def __init__(
+        self, store: AbstractStore, layout: Mapping[str, tuple[int, int, int]], span_ms: tuple[float, float, float]
+    ):
         self._store, self._layout, self._span = store, dict(layout), span_ms
         self._done: dict[str, SpikeTrains] = {}
 

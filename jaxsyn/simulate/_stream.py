@@ -64,10 +64,13 @@ def load_stream(
     spans = np.stack(read_chunks(paths, "span"))
     gaps = np.flatnonzero(spans[1:, 0] != spans[:-1, 1])
     if gaps.size:
-        raise ValueError(f"stream {folder}: steps {spans[gaps[0], 1]} to {spans[gaps[0] + 1, 0]} are missing; run them again")
+        raise ValueError(
+            f"stream {folder}: steps {spans[gaps[0], 1]} to {spans[gaps[0] + 1, 0]} are missing; run them again"
+        )
     if int(state.tick) != spans[-1, 1]:
         raise ValueError(
-            f"stream {folder}: ends at step {spans[-1, 1]}, but state is that of step {int(state.tick)}; give the state at its end"
+            f"stream {folder}: ends at step {spans[-1, 1]}, but state is that of step {int(state.tick)}; "
+            f"give the state at its end"
         )
     for name in _needed(net, plan):
         if len(read_chunks(paths[:1], name)) == 0:

@@ -42,7 +42,8 @@ class AbstractStimulus(Parameters):
             value = getattr(self, field.name)
             if "above" in field.metadata and getattr(value, "ndim", 0) == 1 and value.shape[0] != n:
                 raise ValueError(
-                    f"{type(self).__name__}.{field.name}: got {value.shape[0]} values; allowed: a scalar or {n}, one for "
+                    f"{type(self).__name__}.{field.name}: got {value.shape[0]} values; allowed: a scalar or "
+                    f"{n}, one for "
                     f"each neuron of {' + '.join(self.target)}"
                 )
         return self
@@ -78,14 +79,18 @@ def event_weights(owner: str, given: dict[str, Any]) -> Weights:
     nS, pA, mV, pure = (given.get(k) for k in known)
     weights = Weights.parse(owner, nS=nS, pA=pA, mV=mV, pure=pure)
     if weights is None:
-        raise ValueError(f"{owner}: no weight given; give weight_nS, weight_pA, weight_mV, or weight (discrete neurons)")
+        raise ValueError(
+            f"{owner}: no weight given; give weight_nS, weight_pA, weight_mV, or weight (discrete neurons)"
+        )
     return Weights(weights.unit, {k: as_float(v) for k, v in weights.values.items()})
 
 
 def amplitude(owner: str, I_pA: Any, drive: Any) -> tuple[Any, str]:
     """The amplitude and its unit: `I_pA` for continuous neurons or `drive` for discrete ones."""
     if (I_pA is None) == (drive is None):
-        raise ValueError(f"{owner}: give either I_pA (continuous neurons) or drive (discrete neurons), not both or none")
+        raise ValueError(
+            f"{owner}: give either I_pA (continuous neurons) or drive (discrete neurons), not both or none"
+        )
     value = as_float(I_pA if drive is None else drive)
     if not isinstance(value, jax.Array | jax.ShapeDtypeStruct):
         raise ValueError(f"{owner}: got amplitude {value!r}; allowed: a number or one number for each target neuron")

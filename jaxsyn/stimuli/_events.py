@@ -97,12 +97,15 @@ class SpikeTimes(AbstractStimulus):
         for name, value in (("neurons", indices), ("amplitudes", factors)):
             if value.ndim and value.shape != self.times_ms.shape:
                 raise ValueError(
-                    f"SpikeTimes.{name}: got shape {value.shape}; allowed: one number, or {self.times_ms.shape} as times_ms"
+                    f"SpikeTimes.{name}: got shape {value.shape}; allowed: one number, or "
+                    f"{self.times_ms.shape} as times_ms"
                 )
         bad = ~(np.isfinite(self.times_ms) & (self.times_ms > 0))
         if bad.any():
             k = int(np.argmax(bad))
-            raise ValueError(f"SpikeTimes.times_ms[{k}]: got {self.times_ms[k]}; allowed: finite and > 0 (start of the run)")
+            raise ValueError(
+                f"SpikeTimes.times_ms[{k}]: got {self.times_ms[k]}; allowed: finite and > 0 (start of the run)"
+            )
         if not np.isfinite(factors).all():
             raise ValueError("SpikeTimes.amplitudes: got values that are not finite; remove them")
         self.neurons = np.broadcast_to(indices.astype(np.int32), self.times_ms.shape)
@@ -120,12 +123,15 @@ class SpikeTimes(AbstractStimulus):
         if self.off_grid == "error" and off.any():
             k = int(np.argmax(off))
             raise ValueError(
-                f"SpikeTimes.times_ms[{k}]: {self.times_ms[k]} ms is not a multiple of dt_ms = {dt_ms}; choose a finer step "
+                f"SpikeTimes.times_ms[{k}]: {self.times_ms[k]} ms is not a multiple of dt_ms = {dt_ms}; "
+                f"choose a finer step "
                 "or pass off_grid='round'"
             )
         ticks = np.maximum(ticks, 1)
         if ticks.size and ticks.max() >= 2**31 - 1:
-            raise ValueError(f"SpikeTimes.times_ms: got {self.times_ms.max()} ms; allowed: below 2^31 steps of {dt_ms} ms")
+            raise ValueError(
+                f"SpikeTimes.times_ms: got {self.times_ms.max()} ms; allowed: below 2^31 steps of {dt_ms} ms"
+            )
         order = np.argsort(ticks, kind="stable")
         sorted_ticks = ticks[order].astype(np.int32)
         k = len(sorted_ticks)

@@ -1,4 +1,4 @@
-"""Random currents and random spikes. Draws are a hash of (seed, name, neuron, step): chunks and batches change nothing."""
+"""Random currents and spikes, drawn by a hash of (seed, name, neuron, step): chunks and batches change nothing."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import Array, Weights, as_float, is_concrete, param
+from .._core import Array, Parameter, Weights, as_float, is_concrete, param
 from ..kernels import normal, poisson, poisson_survival, poisson_terms
 from ._base import AbstractStimulus, AbstractWaveform, Draw, amplitude, as_targets, event_weights
 
@@ -33,9 +33,9 @@ class OrnsteinUhlenbeck(AbstractWaveform):
         'pA'
     """
 
-    mean_pA: Array = param()
-    sd_pA: Array = param(low=0.0)
-    tau_ms: Array = param(above=0.0)
+    mean_pA: Parameter = param()
+    sd_pA: Parameter = param(low=0.0)
+    tau_ms: Parameter = param(above=0.0)
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     weights: None = eqx.field(static=True)
@@ -75,7 +75,7 @@ class GaussianNoise(AbstractWaveform):
         '1'
     """
 
-    amplitude: Array = param()
+    amplitude: Parameter = param()
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     weights: None = eqx.field(static=True)
@@ -121,10 +121,10 @@ class Poisson(AbstractStimulus):
         ('E', 'I')
     """
 
-    rate_Hz: Array = param(low=0.0)
-    target: tuple[str, ...] = eqx.field(static=True)
     weights: Weights
+    target: tuple[str, ...] = eqx.field(static=True)
     max_rate_Hz: float = eqx.field(static=True)
+    rate_Hz: Parameter = param(low=0.0)
 
     def __init__(
         self,
@@ -194,9 +194,13 @@ class InhomogeneousPoisson(AbstractStimulus):
             self.every_ms, self.max_rate_Hz = 0.0, float(max_rate_Hz)
             return
         if every_ms is None or every_ms <= 0:
-            raise ValueError(f"InhomogeneousPoisson.every_ms: got {every_ms}; allowed: > 0, the time between the samples")
+            raise ValueError(
+                f"InhomogeneousPoisson.every_ms: got {every_ms}; allowed: > 0, the time between the samples"
+            )
         if self.samples.ndim not in (1, 2):
-            raise ValueError(f"InhomogeneousPoisson: got samples of shape {self.samples.shape}; allowed: (k,) or (k, n)")
+            raise ValueError(
+                f"InhomogeneousPoisson: got samples of shape {self.samples.shape}; allowed: (k,) or (k, n)"
+            )
         if is_concrete(self.samples) and not bool(np.all(np.asarray(self.samples) >= 0)):
             raise ValueError("InhomogeneousPoisson: got rates that are negative or NaN; allowed: finite and >= 0")
         self.every_ms = float(every_ms)

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, as_float, param
+from .._core import Array, Parameter, as_float, param
 from ._base import AbstractWaveform, Draw, amplitude, as_targets
 
 
@@ -27,7 +27,7 @@ class Constant(AbstractWaveform):
         'pA'
     """
 
-    amplitude: Array = param()
+    amplitude: Parameter = param()
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     weights: None = eqx.field(static=True)
@@ -59,9 +59,9 @@ class Step(AbstractWaveform):
         20.0
     """
 
-    amplitude: Array = param()
-    start_ms: Array = param()
-    stop_ms: Array = param()
+    amplitude: Parameter = param()
+    start_ms: Parameter = param()
+    stop_ms: Parameter = param()
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     weights: None = eqx.field(static=True)
@@ -108,9 +108,9 @@ class Ramp(AbstractWaveform):
         'pA'
     """
 
-    amplitude: Array = param()
-    start_ms: Array = param()
-    stop_ms: Array = param()
+    amplitude: Parameter = param()
+    start_ms: Parameter = param()
+    stop_ms: Parameter = param()
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     weights: None = eqx.field(static=True)
@@ -152,9 +152,9 @@ class Sine(AbstractWaveform):
         8.0
     """
 
-    amplitude: Array = param()
-    frequency_Hz: Array = param()
-    phase: Array = param()
+    amplitude: Parameter = param()
+    frequency_Hz: Parameter = param()
+    phase: Parameter = param()
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     weights: None = eqx.field(static=True)
@@ -222,7 +222,9 @@ class Sampled(AbstractWaveform):
 
     def bind(self, n: int, dt_ms: float) -> "Sampled":
         if self.samples.ndim == 2 and self.samples.shape[1] != n:
-            raise ValueError(f"Sampled: got samples for {self.samples.shape[1]} neurons; allowed: {n}, or one row of samples")
+            raise ValueError(
+                f"Sampled: got samples for {self.samples.shape[1]} neurons; allowed: {n}, or one row of samples"
+            )
         steps = round(self.every_ms / dt_ms)
         if steps < 1 or abs(steps * dt_ms - self.every_ms) > 1e-6 * dt_ms * max(steps, 1):
             raise ValueError(f"Sampled.every_ms: got {self.every_ms}; allowed: a whole multiple of dt_ms = {dt_ms}")

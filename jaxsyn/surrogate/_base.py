@@ -27,7 +27,7 @@ def _spike(gap: Array, surrogate: AbstractSurrogate) -> Array:
     return (gap >= 0).astype(gap.dtype)
 
 
-@_spike.def_jvp
+@_spike.def_jvp  # type: ignore[untyped-decorator]
 def _spike_jvp(primals: tuple[Array, AbstractSurrogate], tangents: tuple[Array | None, object]) -> tuple[Array, Array]:
     gap, surrogate = primals
     gap_dot = tangents[0]

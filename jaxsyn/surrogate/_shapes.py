@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from .._core import Array, param
+from .._core import Array, Parameter, param
 from ._base import AbstractSurrogate
 
 
@@ -21,7 +21,7 @@ class SuperSpike(AbstractSurrogate):
         0.25
     """
 
-    k: Array = param(10.0, above=0.0)
+    k: Parameter = param(10.0, above=0.0)
 
     def derivative(self, gap: Array) -> Array:
         return 1.0 / (1.0 + self.k * jnp.abs(gap)) ** 2
@@ -42,7 +42,7 @@ class Triangle(AbstractSurrogate):
         0.25
     """
 
-    k: Array = param(1.0, above=0.0)
+    k: Parameter = param(1.0, above=0.0)
 
     def derivative(self, gap: Array) -> Array:
         return self.k * jnp.maximum(0.0, 1.0 - jnp.abs(gap))
@@ -63,7 +63,7 @@ class Arctangent(AbstractSurrogate):
         1.0
     """
 
-    k: Array = param(2.0, above=0.0)
+    k: Parameter = param(2.0, above=0.0)
 
     def derivative(self, gap: Array) -> Array:
         return (self.k / 2.0) / (1.0 + (jnp.pi / 2.0 * self.k * gap) ** 2)
@@ -84,7 +84,7 @@ class Sigmoid(AbstractSurrogate):
         1.0
     """
 
-    k: Array = param(4.0, above=0.0)
+    k: Parameter = param(4.0, above=0.0)
 
     def derivative(self, gap: Array) -> Array:
         e = jnp.exp(-self.k * jnp.abs(gap))

@@ -27,7 +27,8 @@ def tree(value: int) -> dict[str, Any]:
 def check(folder: pathlib.Path, allowed: set[int]) -> int:
     """Read the newest checkpoint; it must be whole and one of those that may be there."""
     found = restore_tree(folder, LIKE)
-    assert found["step"] in allowed and bool(np.all(found["w"] == found["step"])), found
+    assert found["step"] in allowed, found
+    assert bool(np.all(found["w"] == found["step"])), found
     return int(found["step"])
 
 
@@ -45,7 +46,9 @@ def die_at(folder: pathlib.Path, count: int) -> None:
     sys.addaudithook(hook)
 
 
-def in_child(folder: pathlib.Path, value: int, allowed: set[int], kill_at: int, kill_after_s: float) -> tuple[bool, int]:
+def in_child(
+    folder: pathlib.Path, value: int, allowed: set[int], kill_at: int, kill_after_s: float
+) -> tuple[bool, int]:
     """Check, then write `value`, killed on the way or not. Gives whether it was killed, and what it had found."""
     read, write = os.pipe()
     pid = os.fork()

@@ -25,7 +25,9 @@ def test_a_kill_at_any_moment_leaves_the_previous_or_the_new_one(tmp_path: pathl
     script = pathlib.Path(__file__).parent / "killed.py"
     command = [sys.executable, "-W", "ignore", str(script), str(tmp_path), "12"]  # forks of JAX warn
     root = str(script.parents[2])
-    out = subprocess.run(command, capture_output=True, text=True, env={**_environment(), "PYTHONPATH": root}, timeout=300)
+    out = subprocess.run(
+        command, capture_output=True, text=True, env={**_environment(), "PYTHONPATH": root}, timeout=300
+    )
     assert out.returncode == 0, out.stderr
     report = json.loads(out.stdout)
     assert report["points"] >= 10  # operations on files at which the writer was killed
@@ -84,7 +86,9 @@ def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
     assert names(tmp_path) == sorted([living.name, elsewhere.name, "checkpoint-000001-step-0"])
 
 
-def test_a_number_that_another_process_took_is_not_used_again(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_that_another_process_took_is_not_used_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from jaxsyn.checkpoint import _folder
 
     write(tmp_path, 1)

@@ -22,7 +22,9 @@ ARRAYS = hnp.arrays(
 TREES = st.recursive(
     ARRAYS,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text("abc", min_size=1), inner, max_size=3), st.tuples(inner, inner)
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+        st.tuples(inner, inner),
     ),
     max_leaves=6,
 )
@@ -50,7 +52,8 @@ def test_parameters_and_optimizer_state_go_on_as_if_never_stopped(tmp_path: path
         for _ in range(n):
             params, inner, key = state
             key, draw = jax.random.split(key)
-            grads = jax.tree.map(lambda p: p - jax.random.normal(draw, p.shape), params)
+            noise = jax.random.normal(draw)
+            grads = {name: p - noise for name, p in params.items()}
             updates, inner = optimizer.update(grads, inner, params)
             state = optax.apply_updates(params, updates), inner, key
         return state
@@ -93,7 +96,10 @@ def test_a_tree_without_numbers_is_fine(tmp_path: pathlib.Path) -> None:
     [
         ({"w": np.zeros(3, np.float32)}, r"b is only in the checkpoint; restore into the tree that was saved"),
         ({"w": np.zeros(3, np.float32), "b": np.zeros(2, np.int32), "c": 1.0}, r"c is only in the tree here"),
-        ({"w": np.zeros(4, np.float32), "b": np.zeros(2, np.int32)}, r"w has shape \(4,\) here, \(3,\) in the checkpoint"),
+        (
+            {"w": np.zeros(4, np.float32), "b": np.zeros(2, np.int32)},
+            r"w has shape \(4,\) here, \(3,\) in the checkpoint",
+        ),
         ({"w": np.zeros(3, np.float64), "b": np.zeros(2, np.int32)}, r"w is float64 here, float32 in the checkpoint"),
     ],
 )
@@ -106,7 +112,11 @@ def test_another_tree_is_refused(tmp_path: pathlib.Path, like: Any, message: str
 @pytest.mark.parametrize(
     ("tree", "options", "message"),
     [
-        ({"f": len}, {}, r"tree: f is builtin_function_or_method; allowed: arrays and numbers. Take them with eqx.filter"),
+        (
+            {"f": len},
+            {},
+            r"tree: f is builtin_function_or_method; allowed: arrays and numbers. Take them with eqx.filter",
+        ),
         ({"f": "text"}, {}, r"tree: f is str; allowed: arrays"),
         ({"a": {"b": 1.0}, "a.b": 2.0}, {}, r"two leaves are called a.b; rename one"),
         ({"w": 1.0}, {"step": -1}, r"save_tree.step: got -1; allowed: a whole number >= 0"),

@@ -93,7 +93,9 @@ def stimuli() -> dict[str, js.stimuli.AbstractStimulus]:
         "InhomogeneousPoisson": s.InhomogeneousPoisson(
             "EIF", rate_Hz=np.linspace(0.0, 5000.0, 20), every_ms=1.0, weight_nS={"AMPA": 1.0}
         ),
-        "SpikeTimes": s.SpikeTimes("LIF", times_ms=[2.0, 9.95, 10.0, 10.05, 16.0], neurons=1, weight_mV={"delta": 12.0}),
+        "SpikeTimes": s.SpikeTimes(
+            "LIF", times_ms=[2.0, 9.95, 10.0, 10.05, 16.0], neurons=1, weight_mV={"delta": 12.0}
+        ),
     }
 
 
