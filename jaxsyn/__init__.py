@@ -1,5 +1,9 @@
 """jaxsyn: spiking neural networks in JAX, simulated, differentiated and mapped to chips with one network concept."""
 
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from . import analysis as analysis
 from . import circuits as circuits
 from . import connect as connect
@@ -24,3 +28,20 @@ from .simulate import Trace as Trace
 from .simulate import run as run
 from .simulate import simulate as simulate
 from .simulate import solve as solve
+
+if TYPE_CHECKING:
+    from . import checkpoint as checkpoint
+    from . import plot as plot
+    from . import train as train
+
+_LAZY = ("checkpoint", "plot", "train")  # rooms that bring heavy packages, imported when first used
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -186,24 +186,18 @@ def _slope(membrane: Membrane, course: ReceptorCourse, I_pA: Array, *, hold: boo
     return f
 
 
-# Nodes and weights on [0, 1], exact for 1, s, s^2 and for log r, r log r, r^2 log r with r = 1 - s: V ends like log r.
-# (Gauss-Legendre misses 5 % of the logarithm; spike times of the AdEx neuron then have order 1.)
-_UPSTROKE_RULE = (
-    (0.18833077465592118, 0.442032766064971),
-    (0.6959362703878602, 0.45463652597009824),
-    (0.9711883374690473, 0.10333070796493081),
-)
+_GAUSS = ((0.1127016653792583, 5.0 / 18.0), (0.5, 8.0 / 18.0), (0.8872983346207417, 5.0 / 18.0))
 
 
 def _through_blow_up(
     held: Slope, within: Callable[[Fraction], Any], t: Array, start: Fraction, span: Fraction, dt_ms: float
 ) -> Any:
-    """State at the spike where V goes to infinity like a logarithm: variables other than V by quadrature.
+    """State at the spike where V goes to infinity like a logarithm: variables other than V by Gauss quadrature.
 
     The step runs past the blow-up, where V means nothing; a polynomial through its end would carry that into them.
     """
     total = within(0.0)
-    for node, weight in _UPSTROKE_RULE:
+    for node, weight in _GAUSS:
         k = held(start + node * t * span, within(node * t))
         total = _ahead(total, k, weight * t * span * dt_ms)
     return with_voltage(total, within(t).V_mV)
