@@ -5,6 +5,7 @@ from typing import Any
 
 from ._describe import Table
 
+_PLURAL = ("connections", "delays", "weights", "samples")
 _ROOMS = (("populations", "population"), ("projections", "projection"), ("stimuli", "stimulus"))
 
 
@@ -34,6 +35,8 @@ def _differences(here: Table, saved: Table, strict: bool) -> Iterator[str]:
         return
     if here["seed"] != saved["seed"]:
         yield f"seed is {here['seed']}, the checkpoint has {saved['seed']}"
+    for name, mine in here["projections"].items():
+        yield from _drawn(mine["drawn"], saved["projections"][name]["drawn"], f"projection {name!r}")
     for key, word in _ROOMS:
         for name in here[key]:
             yield from _values(here[key][name]["values"], saved[key][name]["values"], f"{word} {name!r}")
@@ -51,17 +54,22 @@ def _names(here: Table, saved: Table, word: str) -> Iterator[str]:
 
 
 def _structure(here: Table, saved: Table, where: str) -> Iterator[str]:
-    for key in [k for k in here if k != "values"]:
+    for key in [k for k in here if k not in ("drawn", "values")]:
         mine, theirs = here[key], saved.get(key)
         if mine == theirs:
             continue
-        if key in ("neurons", "synapses"):
-            yield f"{where} has {mine} {key}, the checkpoint has {theirs}"
+        if key == "neurons":
+            yield f"{where} has {mine} neurons, the checkpoint has {theirs}"
         elif key == "receptors" and isinstance(mine, dict) and isinstance(theirs, dict):
             yield from _receptors(mine, theirs, where)
         else:
-            what = "longest delay" if key == "history" else key
-            yield f"{where}: {what} is {_short(mine)}, the checkpoint has {_short(theirs)}"
+            yield f"{where}: {key} is {_short(mine)}, the checkpoint has {_short(theirs)}"
+
+
+def _drawn(here: Table, saved: Table, where: str) -> Iterator[str]:
+    for key, unit in (("synapses", ""), ("longest delay", " steps")):
+        if here.get(key) != saved.get(key):
+            yield f"{where} has {here.get(key)} {key}, the checkpoint has {saved.get(key)}{unit}"
 
 
 def _receptors(here: Table, saved: Table, where: str) -> Iterator[str]:
@@ -83,6 +91,6 @@ def _values(here: dict[str, str], saved: dict[str, str], where: str) -> Iterator
         if mine == theirs:
             continue
         if mine is None or theirs is None or "sha256" in mine or "sha256" in theirs:
-            yield f"{where}: {name} differ" if name.endswith("s") else f"{where}: {name} differs"
+            yield f"{where}: {name} {'differ' if name in _PLURAL else 'differs'}"
         else:
             yield f"{where}: {name} is {mine}, the checkpoint has {theirs}"

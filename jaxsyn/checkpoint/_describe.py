@@ -53,32 +53,30 @@ def _population(group: Group, name: str, first: int, size: int) -> Table:
         "surrogate": outline(group.surrogate, "surrogate", values),
         "refractory_ms": outline(group.refractory_ms, "refractory_ms", values, part),
         "receptors": {r: outline(receptor, r, values, part) for r, receptor in group.receptors.items()},
-        "history": {"ids": group.id_slots, "values": group.value_slots},
         "values": values,
     }
 
 
 def _link(link: Any, source: str, targets: list[str]) -> Table:
     values: Values = {"gain": value_text(host(link.gain))}
-    table: Table = {"source": source, "targets": targets, "receptors": list(link.receptors), "history": link.slots}
+    table: Table = {"source": source, "targets": targets, "receptors": list(link.receptors)}
+    drawn = {"longest delay": link.slots - 1}
     if isinstance(link, SparseLink):
         n = link.graph.n_synapses
         row_ptr, post = host(link.graph.row_ptr), host(link.graph.post)[:n]
         values["connections"] = f"sha256 {array_digest(row_ptr)} {array_digest(post)}"
-        values["delays (steps)"] = value_text(host(link.graph.delays))
+        values["delays"] = value_text(host(link.graph.delays))
         values["weights"] = value_text(host(link.weight)[:, : max(n, 1)])
-        short_term = outline(link.short_term, "short_term", values)
-        return {**table, "kind": link.form, "synapses": n, "short_term": short_term, "values": values}
+        table |= {"kind": link.form, "short_term": outline(link.short_term, "short_term", values)}
+        return {**table, "drawn": {"synapses": n, **drawn}, "values": values}
     assert isinstance(link, TransformLink)
-    values["delay (steps)"] = value_text(host(link.delay))
-    return {**table, "kind": outline(link.transform, "transform", values), "values": values}
+    return {**table, "kind": outline(link.transform, "transform", values), "drawn": drawn, "values": values}
 
 
 def _stimulus(bound: Any) -> Table:
     values: Values = {}
     kind = outline(bound.stimulus, "", values)
-    for receptor, weight in bound.weights.items():
-        values[f"weight {receptor}".strip()] = value_text(host(weight))
+    values = {name.replace("weights.values.", "weight "): text for name, text in values.items()}
     return {"targets": list(bound.stimulus.target), "neurons": bound.size, "kind": kind, "values": values}
 
 

@@ -37,7 +37,7 @@ def digest(content: Any) -> str:
 
 def array_digest(array: np.ndarray[Any, Any]) -> str:
     """SHA-256 of the numbers of an array, in C order."""
-    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def versions() -> dict[str, str]:

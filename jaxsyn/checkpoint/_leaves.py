@@ -25,7 +25,7 @@ def _part(key: Any) -> str:
 
 def is_key(leaf: Any) -> bool:
     """Whether a leaf holds typed random keys, which are stored as their integers."""
-    return hasattr(leaf, "dtype") and bool(jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+    return hasattr(leaf, "dtype") and bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import Array, Parameter, Weights, as_float, is_concrete, param
+from .._core import Array, Parameter, Weights, as_float, float_dtype, is_concrete, param
 from ..kernels import normal, poisson, poisson_survival, poisson_terms
 from ._base import AbstractStimulus, AbstractWaveform, Draw, amplitude, as_targets, event_weights
 
@@ -145,7 +145,8 @@ class Poisson(AbstractStimulus):
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
         survival, index = prepared
-        return poisson(draw.seed, draw.stream, index, tick.astype(jnp.uint32), survival), state
+        counts = poisson(draw.seed, draw.stream, index, tick.astype(jnp.uint32), survival)
+        return counts.astype(float_dtype()), state
 
 
 class InhomogeneousPoisson(AbstractStimulus):
@@ -213,7 +214,8 @@ class InhomogeneousPoisson(AbstractStimulus):
         dt_ms, terms, index = prepared
         rate = self._rate_at((tick.astype(as_float(0.0).dtype) + 0.5) * dt_ms)
         mean = jnp.clip(rate, 0.0, self.max_rate_Hz) * (dt_ms * 1e-3)
-        return poisson(draw.seed, draw.stream, index, tick.astype(jnp.uint32), poisson_survival(mean, terms)), state
+        counts = poisson(draw.seed, draw.stream, index, tick.astype(jnp.uint32), poisson_survival(mean, terms))
+        return counts.astype(float_dtype()), state
 
     def _rate_at(self, t_ms: Array) -> Array:
         if self.samples is None:

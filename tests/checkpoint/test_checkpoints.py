@@ -64,7 +64,6 @@ def test_room_for_spikes_may_have_grown(tmp_path: pathlib.Path) -> None:
     assert state.groups[0].ids.shape[1] > 1
     save(tmp_path, net, state)
     found = restore(tmp_path, net)
-    assert found.groups[0].ids.shape == state.groups[0].ids.shape != net.init_state().groups[0].ids.shape or True
     assert same(found, state)
     a = js.simulate(net, 5.0, state=found, record=js.record.Spikes())
     b = js.simulate(net, 10.0, record=js.record.Spikes())
@@ -123,9 +122,7 @@ def test_state_is_taken_over_on_request(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match=r"seed is 1, .* or pass strict=False to take over its state all the same"):
         restore(tmp_path, build(50, seed=1))
     assert same(restore(tmp_path, build(50, seed=1), strict=False), state)
-    with pytest.raises(
-        ValueError, match=r"population 'E' has 60 neurons, the checkpoint has 50; restore into the net\w+$"
-    ):
+    with pytest.raises(ValueError, match=r"population 'E' has 60 neurons, the checkpoint has 50; .* saved$"):
         restore(tmp_path, build(60), strict=False)
 
 

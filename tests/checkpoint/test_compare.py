@@ -1,6 +1,7 @@
 """Another network is refused, and the first difference is named as its builder would say it."""
 
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -173,10 +174,8 @@ DIFFERENCES = {
 @pytest.mark.parametrize("message", DIFFERENCES, ids=lambda m: m[:40])
 def test_first_difference_is_named(folder: pathlib.Path, message: str) -> None:
     net = build(**DIFFERENCES[message]())
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=rf"{re.escape(message)}.*; restore into the network that was saved"):
         restore(folder, net)
-    assert message in str(caught.value)
-    assert "; restore into the network that was saved" in str(caught.value)
 
 
 def test_the_same_network_is_taken(folder: pathlib.Path) -> None:
@@ -202,7 +201,6 @@ def test_functions_and_odd_objects_are_told_apart_without_addresses() -> None:
     class Odd:
         pass
 
-    assert plain(np.sin) == "numpy.sin" or "sin" in plain(np.sin)
     assert plain(test_the_same_network_is_taken).endswith(".test_the_same_network_is_taken")
     assert "0x" not in plain(Odd())
     assert plain({"a": (1, np.float32(2.0), None)}) == "{'a': (1, 2.0, None)}"
