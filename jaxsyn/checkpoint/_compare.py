@@ -67,9 +67,9 @@ def _structure(here: Table, saved: Table, where: str) -> Iterator[str]:
 
 
 def _drawn(here: Table, saved: Table, where: str) -> Iterator[str]:
-    for key, unit in (("synapses", ""), ("longest delay", " steps")):
+    for key, text in (("synapses", "{} synapses"), ("longest delay", "delays up to {} steps")):
         if here.get(key) != saved.get(key):
-            yield f"{where} has {here.get(key)} {key}, the checkpoint has {saved.get(key)}{unit}"
+            yield f"{where} has {text.format(here.get(key))}, the checkpoint has {saved.get(key)}"
 
 
 def _receptors(here: Table, saved: Table, where: str) -> Iterator[str]:

@@ -27,7 +27,8 @@ def describe(net: Network) -> Table:
     for link in net.links:
         targets = [name for name, _, _ in net.groups[link.target].members]
         label = link.name if link.name not in projections else f"{link.name} -> {'+'.join(targets)}"
-        source = next(name for name, first, _ in net.groups[link.source].members if first == link.first)
+        place = (link.first, link.n_sources)
+        source = next(name for name, *slice_ in net.groups[link.source].members if tuple(slice_) == place)
         projections[label] = _link(link, source, targets)
     stimuli = {name: _stimulus(bound) for name, bound in net.stimuli.items()}
     return {

@@ -69,7 +69,8 @@ def _without_native(form: Callable[..., Outputs]) -> Callable[..., Outputs]:
 
 
 def _run_eagerly(primitive: Any, *args: Any, **params: Any) -> Any:
-    return _compiled(primitive, tuple(sorted(params.items())))(*args)
+    with jax.disable_jit(False):  # also where the user has switched jit off: there is no other way to run it
+        return _compiled(primitive, tuple(sorted(params.items())))(*args)
 
 
 @functools.lru_cache(maxsize=256)

@@ -86,8 +86,8 @@ def resolve_weights(name: str, projection: Projection, populations: Populations)
         kinds = {_acts_at_once(populations[target], r) for r in found}
         if len(kinds) > 1:
             raise ValueError(
-                f"projection {name!r}: {sorted(found)} mix receptors that act at once (delta) with kinetic ones; make one "
-                "projection for each kind"
+                f"projection {name!r}: {sorted(found)} mix receptors that act at once (delta) with kinetic ones; make "
+                "one projection for each kind"
             )
         if out is not None and out.keys() != found.keys():
             raise ValueError(f"projection {name!r}: its targets have different receptors; make one projection for each")
@@ -183,7 +183,7 @@ def _transform_link(
     return TransformLink(
         transform=bound,
         gain=projection.gain,
-        delay=jnp.asarray(delay, jnp.int32),
+        delay_steps=jnp.asarray(delay, jnp.int32),
         name=name,
         source=g_source,
         target=g_target,

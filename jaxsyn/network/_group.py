@@ -33,7 +33,7 @@ class GroupState(eqx.Module):
 
     Attributes:
         membrane: Neuron state and receptor states by name, arrays (n,).
-        refractory: Steps (on the grid, int32) or time in ms left in the refractory period, (n,), or None.
+        clamp: Steps (on the grid, int32) or time in ms left in the refractory period, (n,), or None.
         ids: Ring of emitted indices, int32 (slots, capacity), or None.
         counts: Number of emissions of each slot, int32 (slots,), or None.
         values: Ring of emissions as numbers, (slots, n), or None: where gradients or amplitudes travel.
@@ -41,7 +41,7 @@ class GroupState(eqx.Module):
     """
 
     membrane: MembraneState
-    refractory: Array | None
+    clamp: Array | None
     ids: Array | None
     counts: Array | None
     values: Array | None
@@ -55,6 +55,12 @@ class Emission(eqx.Module):
         spikes: Bool (n,); None for amplitude groups without spikes.
         values: The same as numbers with gradient, or amplitudes, (n,).
         fraction: Where in the step, in (0, 1]; None where spikes are on the grid.
+    Example:
+        >>> import jaxsyn as js
+        >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
+        >>> state, emissions = js.network.step(net, js.network.prepare(net), net.init_state(), {})
+        >>> emissions[0].spikes.tolist()
+        [False, False]
     """
 
     spikes: Array
@@ -71,6 +77,11 @@ class Group(eqx.Module):
         members: Name, first index and size of each population.
         size: Number of neurons.
         id_slots, value_slots: Steps of history kept as ids and as numbers, 0 for none.
+    Example:
+        >>> import jaxsyn as js
+        >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
+        >>> net.groups[0].name
+        'E'
     """
 
     neuron: AbstractNeuron
@@ -123,7 +134,7 @@ class Group(eqx.Module):
         ids = jnp.zeros((self.id_slots, max(room, 1)), jnp.int32) if self.id_slots else None
         return GroupState(
             membrane=jax.tree.map(lambda x: x + 0, self.start),
-            refractory=refractory,
+            clamp=refractory,
             ids=ids,
             counts=None if ids is None else jnp.zeros(self.id_slots, jnp.int32),
             values=jnp.zeros((self.value_slots, self.size), float_dtype()) if self.value_slots else None,
@@ -136,12 +147,12 @@ class Group(eqx.Module):
 
     def refractory_of(self, state: GroupState, dt_ms: float) -> Refractory | None:
         """Refractory state in the unit of the integrator: steps on the grid, ms otherwise."""
-        if state.refractory is None or self.refractory_ms is None:
+        if state.clamp is None or self.refractory_ms is None:
             return None
         total = self.refractory_ms
         if self.integrator.on_grid:  # type: ignore[union-attr]
             total = jnp.rint(self.refractory_ms / dt_ms).astype(jnp.int32)
-        return Refractory(state.refractory, total, dt_ms)
+        return Refractory(state.clamp, total, dt_ms)
 
 
 def carries_values(neuron: AbstractNeuron, surrogate: AbstractSurrogate | None) -> bool:
@@ -242,4 +253,4 @@ def emit(group: Group, state: GroupState, emission: Emission, tick: Array, *, na
     if values is not None:
         now = emission.values if emission.values is not None else emission.spikes.astype(values.dtype)
         values = jax.lax.dynamic_update_index_in_dim(values, now, tick % values.shape[0], 0)
-    return GroupState(state.membrane, state.refractory, ids, counts, values, peak)
+    return GroupState(state.membrane, state.clamp, ids, counts, values, peak)

@@ -56,7 +56,17 @@ class SparseLink(AbstractLink):
         weight: Shape (receptors, synapses padded) or (receptors, 1) for one weight each.
         gain: Factor of all weights.
         short_term: Release of the sources, or None.
+        name: Name of the projection.
+        source, target: Indices of the groups.
+        first, n_sources: Slice of the source population within its group.
+        receptors: Names of the receptors it reaches; "" for discrete neurons.
+        slots: Steps of history it needs: longest delay + 1.
+        instant: Whether it has synapses of delay 0.
         form: "ids" (late delivery of spike ids), "values" (numbers with gradient or amplitude) or "bcoo".
+    Example:
+        >>> import jaxsyn as js
+        >>> js.circuits.cuba(100).links[0].form
+        'ids'
     """
 
     graph: SparseGraph
@@ -122,13 +132,25 @@ class TransformLink(AbstractLink):
     Attributes:
         transform: Maps emissions (n_sources,) to arrivals (n_targets,).
         gain: Factor of all arrivals.
-        delay: Delay in steps, int32.
+        delay_steps: Delay in steps, int32.
+        name: Name of the projection.
+        source, target: Indices of the groups.
+        first, n_sources: Slice of the source population within its group.
+        receptors: Names of the receptors it reaches; "" for discrete neurons.
+        slots: Steps of history it needs: longest delay + 1.
+        instant: Whether it has synapses of delay 0.
         first_target, n_targets: Slice of the target population within its group.
+    Example:
+        >>> import jaxsyn as js
+        >>> cells = {"in": js.Population(js.neurons.Relay(), 3), "out": js.Population(js.neurons.DiscreteLIF(), 2)}
+        >>> net = js.Network(cells, {"w": js.Projection("in", "out", js.connect.Dense())}, dt_ms=1.0)
+        >>> net.links[0].transform.weight.shape
+        (3, 2)
     """
 
     transform: AbstractBoundTransform
     gain: Array
-    delay: Array
+    delay_steps: Array
     name: str = eqx.field(static=True)
     source: int = eqx.field(static=True)
     target: int = eqx.field(static=True)
@@ -148,7 +170,7 @@ class TransformLink(AbstractLink):
         self, state: LinkState, values: Array, tick: Array, size: int, *, training: bool, axis_name: str | None
     ) -> tuple[Array, LinkState]:
         """Arrivals due at `tick` for the whole target group, (1, size), from a ring of numbers (slots, n)."""
-        row = values[(tick - self.delay) % values.shape[0]] if values.shape[0] > 1 else values[0]
+        row = values[(tick - self.delay_steps) % values.shape[0]] if values.shape[0] > 1 else values[0]
         sent = row[self.first : self.first + self.n_sources]
         out, statistics = self.transform(sent, state.statistics, training=training, axis_name=axis_name)
         out = self.gain * spread(out, self.first_target, size)

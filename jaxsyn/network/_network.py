@@ -20,7 +20,18 @@ from ._projection import Projection
 
 
 class Part(eqx.Module):
-    """A run of consecutive neurons that a stimulus reaches: `size` values from `offset` on go to `first` of a group."""
+    """A run of consecutive neurons that a stimulus reaches.
+
+    Args:
+        group: Index of the group.
+        first: First neuron within the group.
+        offset: First value of the stimulus that goes there.
+        size: Number of neurons.
+    Example:
+        >>> import jaxsyn as js
+        >>> js.circuits.coba(100).stimuli["kick"].parts[0].size
+        100
+    """
 
     group: int = eqx.field(static=True)
     first: int = eqx.field(static=True)
@@ -29,7 +40,19 @@ class Part(eqx.Module):
 
 
 class BoundStimulus(eqx.Module):
-    """A stimulus of the network: the stimulus itself, where its values go, and its weights by receptor."""
+    """A stimulus of the network: the stimulus itself, its weights, and where its values go.
+
+    Args:
+        stimulus: The stimulus, checked for its targets.
+        weights: Weight of an event by receptor; empty for waveforms.
+        parts: Where the values go.
+        size: Number of target neurons.
+        stream: Stable number of its name, for random draws.
+    Example:
+        >>> import jaxsyn as js
+        >>> js.circuits.coba(100).stimuli["kick"].size
+        100
+    """
 
     stimulus: AbstractStimulus
     weights: dict[str, Array]

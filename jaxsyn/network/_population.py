@@ -100,7 +100,7 @@ class Population(Parameters):
                 f"{type(integrator).__name__}(on_grid=True)"
             )
         if isinstance(integrator, Exact):
-            integrator.prepare(Membrane(self.neuron, self.receptors), 0.1)
+            integrator.system(Membrane(self.neuron, self.receptors))
         return integrator
 
     def __check_init__(self) -> None:

@@ -23,14 +23,32 @@ Inputs = Mapping[str, Array]
 
 
 class Prepared(eqx.Module):
-    """Constants of a run: propagators of the integrators and tables of the stimuli."""
+    """Constants of a run: propagators of the integrators and tables of the stimuli.
+
+    Args:
+        groups: What the integrator of each group prepared.
+        stimuli: What each stimulus prepared, by name.
+    Example:
+        >>> import jaxsyn as js
+        >>> sorted(js.network.prepare(js.circuits.coba(100)).stimuli)
+        ['kick']
+    """
 
     groups: tuple[Any, ...]
     stimuli: dict[str, Any]
 
 
 class Mode(eqx.Module):
-    """How a step is used: `training` selects batch statistics, `axis_name` names the batch axis of `jax.vmap`."""
+    """How a step is used.
+
+    Args:
+        training: Batch normalization uses and updates the statistics of the batch.
+        axis_name: Name of the batch axis of `jax.vmap`.
+    Example:
+        >>> import jaxsyn as js
+        >>> js.network.Mode(training=True, axis_name="batch").training
+        True
+    """
 
     training: bool = eqx.field(static=True, default=False)
     axis_name: str | None = eqx.field(static=True, default=None)
@@ -40,7 +58,17 @@ SIMULATE = Mode()
 
 
 def prepare(net: Network) -> Prepared:
-    """Everything that does not change from step to step; call it once outside the loop."""
+    """Everything that does not change from step to step; call it once outside the loop.
+
+    Args:
+        net: The network.
+    Returns:
+        Constants for `step`.
+    Example:
+        >>> import jaxsyn as js
+        >>> len(js.network.prepare(js.circuits.cuba(100)).groups)
+        1
+    """
     groups = tuple(
         g.integrator.prepare(g.membrane, net.dt_ms) if g.integrator is not None else None for g in net.groups
     )
@@ -151,7 +179,7 @@ class _Moment:
             r: group.receptors[r].arrive(s, arrivals[r]) if r in arrivals else s
             for r, s in state.membrane.receptors.items()
         }
-        self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.refractory)
+        self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)
 
 
 def _add(total: dict[str, Array], receptor: str, value: Array) -> None:
@@ -186,7 +214,7 @@ def _threshold(
     """Jumps of V at the end of the step, threshold there, reset. A spike located inside the step has already reset."""
     neuron, after = group.neuron, flow.state.neuron
     assert isinstance(neuron, AbstractContinuousNeuron)
-    left = flow.refractory_ms if flow.crossed is not None else state.refractory
+    left = flow.refractory_ms if flow.crossed is not None else state.clamp
     free = None if left is None else left <= 0
     if jumps:
         jump = sum(jumps[1:], start=jumps[0])
@@ -236,6 +264,12 @@ def step(
         mode: Whether batch statistics are trained, and the batch axis.
     Returns:
         State at t + dt, and what each group emitted.
+    Example:
+        >>> import jaxsyn as js
+        >>> net = js.circuits.cuba(100)
+        >>> state, emissions = js.network.step(net, js.network.prepare(net), net.init_state(), {})
+        >>> int(state.tick)
+        1
     """
     moment = _Moment(net, prepared, state, mode)
     moment.stimulate(state, inputs)

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, Propagator, propagator
+from .._core import Array, LinearSystem, Propagator, propagator
 from ._base import SpikeFunction
 from ._integrators import AbstractIntegrator, Refractory, first_zero, hermite
 from ._membrane import Flow, Fraction, Membrane, MembraneState, with_voltage
@@ -31,6 +31,14 @@ class Exact(AbstractIntegrator):
     on_grid: bool = eqx.field(static=True, default=False)
 
     def prepare(self, membrane: Membrane, dt_ms: float) -> tuple[float, Propagator]:
+        return dt_ms, propagator(self.system(membrane), dt_ms)
+
+    def system(self, membrane: Membrane) -> LinearSystem:
+        """The joined system of a membrane that this integrator can step.
+
+        Raises:
+            ValueError: The membrane is not linear, or has variables besides V while spikes are to be located.
+        """
         system = membrane.joined()
         if system is None:
             raise ValueError(
@@ -41,10 +49,9 @@ class Exact(AbstractIntegrator):
         if not self.on_grid and len(membrane.neuron.linear().variables) > 1:  # type: ignore[union-attr]
             raise ValueError(
                 f"integrator Exact locates spikes for neurons whose only variable is V; "
-                f"{type(membrane.neuron).__name__} "
-                "has more: use Exact(on_grid=True) or RK4()"
+                f"{type(membrane.neuron).__name__} has more: use Exact(on_grid=True) or RK4()"
             )
-        return dt_ms, propagator(system, dt_ms)
+        return system
 
     def flow(
         self,
@@ -52,17 +59,17 @@ class Exact(AbstractIntegrator):
         membrane: Membrane,
         state: MembraneState,
         I_pA: Array,
-        refractory: Refractory | None,
+        clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> Flow:
         dt_ms, step = prepared
         free = _apply_joined(step, state, I_pA)
         if self.on_grid:
-            if refractory is not None:
-                V = jnp.where(refractory.left_ms > 0, state.neuron.V_mV, free.neuron.V_mV)
+            if clamp is not None:
+                V = jnp.where(clamp.left_ms > 0, state.neuron.V_mV, free.neuron.V_mV)
                 free = MembraneState(with_voltage(free.neuron, V), free.receptors)
             return Flow(free, None, None, None)
-        V, crossed, fraction, left = self._located(membrane, state, free, I_pA, dt_ms, refractory, spike)
+        V, crossed, fraction, left = self._located(membrane, state, free, I_pA, dt_ms, clamp, spike)
         return Flow(MembraneState(with_voltage(free.neuron, V), free.receptors), crossed, fraction, left)
 
     def _located(
@@ -72,7 +79,7 @@ class Exact(AbstractIntegrator):
         free: MembraneState,
         I_pA: Array,
         dt_ms: float,
-        refractory: Refractory | None,
+        clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> tuple[Array, Array, Array, Array | None]:
         """Two solutions of a linear equation differ by exp(A t) times their difference: hold and reset use that."""
@@ -85,8 +92,8 @@ class Exact(AbstractIntegrator):
 
         V0, V1, m0, m1 = state.neuron.V_mV, free.neuron.V_mV, slope(state), slope(free)
         start: Fraction = 0.0
-        if refractory is not None:
-            start = jnp.clip(refractory.left_ms / dt_ms, 0.0, 1.0)
+        if clamp is not None:
+            start = jnp.clip(clamp.left_ms / dt_ms, 0.0, 1.0)
             behind = V0 - hermite(V0, m0, V1, m1, start)
             late = jnp.exp(rate * dt_ms * (1.0 - start)) * behind
             Va, ma = V0, _hermite_slope(V0, m0, V1, m1, start) + rate * dt_ms * behind
@@ -100,11 +107,11 @@ class Exact(AbstractIntegrator):
         crossed = spike(g1)
         left = None
         begin, at = fraction, t
-        if refractory is not None:
+        if clamp is not None:
             crossed = crossed & (start < 1.0)
-            after_spike = jnp.maximum(refractory.total_ms - (1.0 - fraction) * dt_ms, 0.0)
-            left = jnp.where(crossed, after_spike, jnp.maximum(refractory.left_ms - dt_ms, 0.0))
-            begin = jnp.minimum(fraction + refractory.total_ms / dt_ms, 1.0)
+            after_spike = jnp.maximum(clamp.total_ms - (1.0 - fraction) * dt_ms, 0.0)
+            left = jnp.where(crossed, after_spike, jnp.maximum(clamp.left_ms - dt_ms, 0.0))
+            begin = jnp.minimum(fraction + clamp.total_ms / dt_ms, 1.0)
             at = (begin - start) / jnp.maximum(1.0 - start, 1e-6)
         fresh = neuron.reset(with_voltage(state.neuron, V1)).V_mV
         rest = V1 + jnp.exp(rate * dt_ms * (1.0 - begin)) * (fresh - hermite(V0, m0, V1, m1, at))

@@ -47,14 +47,24 @@ class AbstractIntegrator(eqx.Module):
         membrane: Membrane,
         state: MembraneState,
         I_pA: Array,
-        refractory: "Refractory | None",
+        clamp: "Refractory | None",
         spike: SpikeFunction,
     ) -> Flow:
         """The membrane one step later, without the arrivals at its end; `spike` maps threshold gaps to bool."""
 
 
 class Refractory(eqx.Module):
-    """Refractory time of each neuron: `left_ms` (n,) of `total_ms`, V held meanwhile; the step lasts `dt_ms`."""
+    """Refractoriness: V is held while `left_ms` is positive, everything else goes on.
+
+    Args:
+        left_ms: What is left for each neuron, ms, (n,); on the grid a number of steps.
+        total_ms: Length of the period, ms, scalar or (n,); on the grid a number of steps.
+        dt_ms: Step, ms.
+    Example:
+        >>> import jax.numpy as jnp, jaxsyn as js
+        >>> js.neurons.Refractory(jnp.zeros(3), jnp.asarray(2.0), 0.1).dt_ms
+        0.1
+    """
 
     left_ms: Array
     total_ms: Array
@@ -99,7 +109,7 @@ class AbstractStepper(AbstractIntegrator):
         membrane: Membrane,
         state: MembraneState,
         I_pA: Array,
-        refractory: Refractory | None,
+        clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> Flow:
         dt_ms, steps = prepared
@@ -111,11 +121,11 @@ class AbstractStepper(AbstractIntegrator):
         if self.on_grid:
             end, _, _ = self.advance(free, y, 0.0, 1.0, dt_ms)
             after = out_of_chart(chart, end)
-            if refractory is not None:
+            if clamp is not None:
                 still, _, _ = self.advance(held, y, 0.0, 1.0, dt_ms)
-                after = where_tree(refractory.left_ms > 0, with_voltage(still, state.neuron.V_mV), after)
+                after = where_tree(clamp.left_ms > 0, with_voltage(still, state.neuron.V_mV), after)
             return Flow(MembraneState(after, course.end), None, None, None)
-        end, crossed, fraction, left = self._located(membrane, free, held, y, dt_ms, refractory, spike)
+        end, crossed, fraction, left = self._located(membrane, free, held, y, dt_ms, clamp, spike)
         return Flow(MembraneState(out_of_chart(chart, end), course.end), crossed, fraction, left)
 
     def _located(
@@ -125,12 +135,12 @@ class AbstractStepper(AbstractIntegrator):
         held: Slope,
         y: Any,
         dt_ms: float,
-        refractory: Refractory | None,
+        clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> tuple[Any, Array, Array, Array | None]:
         start: Fraction = 0.0
-        if refractory is not None:
-            start = jnp.clip(refractory.left_ms / dt_ms, 0.0, 1.0)
+        if clamp is not None:
+            start = jnp.clip(clamp.left_ms / dt_ms, 0.0, 1.0)
             y, _, _ = self.advance(held, y, 0.0, start, dt_ms)
         span = 1.0 - start
         end, k0, k1 = self.advance(free, y, start, span, dt_ms)
@@ -148,10 +158,10 @@ class AbstractStepper(AbstractIntegrator):
         t = first_zero(g0, m0 * length, g1, m1 * length)
         fraction = start + t * span
         left = None
-        if refractory is not None:
+        if clamp is not None:
             crossed = crossed & (start < 1.0)
-            after_spike = jnp.maximum(refractory.total_ms - (1.0 - fraction) * dt_ms, 0.0)
-            left = jnp.where(crossed, after_spike, jnp.maximum(refractory.left_ms - dt_ms, 0.0))
+            after_spike = jnp.maximum(clamp.total_ms - (1.0 - fraction) * dt_ms, 0.0)
+            left = jnp.where(crossed, after_spike, jnp.maximum(clamp.left_ms - dt_ms, 0.0))
         if not membrane.neuron.resets:
             return end, crossed, fraction, left
 
@@ -163,8 +173,8 @@ class AbstractStepper(AbstractIntegrator):
             at = _through_blow_up(held, within, t, start, span, dt_ms)
         fresh = into_chart(chart, membrane.neuron.reset(out_of_chart(chart, at)))
         begin = fraction
-        if refractory is not None:
-            hold = jnp.minimum(1.0 - begin, refractory.total_ms / dt_ms)
+        if clamp is not None:
+            hold = jnp.minimum(1.0 - begin, clamp.total_ms / dt_ms)
             fresh, _, _ = self.advance(held, fresh, begin, hold, dt_ms)
             begin = begin + hold
         rest, _, _ = self.advance(free, fresh, begin, 1.0 - begin, dt_ms)
@@ -258,10 +268,12 @@ class RK4(AbstractStepper):
 
 
 class ExponentialEuler(AbstractStepper):
-    """Exponential Euler: each variable exactly, with everything else frozen at the start of the step; order 1.
+    """Exponential Euler: each variable exactly, with everything else frozen; order 1.
 
-    y' = y + h phi(h J) f with J = df/dy of the same variable and phi(z) = (exp(z) - 1)/z. Stable for any time
-    constant; the usual scheme for conductance models on a grid.
+    y' = y + h phi(h J) f with J = df/dy of the same variable and phi(z) = (exp(z) - 1)/z. The other variables are
+    those at the start of the step; receptors, which flow exactly, those at its middle (frozen at the start they make
+    each postsynaptic potential too large by dt / (2 tau)). Stable for any time constant; the usual scheme for
+    conductance models on a grid.
 
     Args:
         on_grid: Test threshold at the end of the step only.
@@ -282,7 +294,7 @@ class ExponentialEuler(AbstractStepper):
         own = []
         for i in range(len(leaves)):
             unit = [jnp.ones_like(v) if j == i else jnp.zeros_like(v) for j, v in enumerate(leaves)]
-            rates, change = jax.jvp(lambda s: f(start, s), (y,), (jax.tree.unflatten(structure, unit),))
+            rates, change = jax.jvp(lambda s: f(start + span / 2.0, s), (y,), (jax.tree.unflatten(structure, unit),))
             own.append(jax.tree.leaves(change)[i])
         k1 = jax.tree.leaves(rates)
         end = [v + h * expm1_ratio(h * J) * k for v, J, k in zip(leaves, own, k1, strict=True)]

@@ -29,6 +29,13 @@ class Flow(NamedTuple):
         crossed: Whether a spike was located inside the step, bool (n,); None for on-grid integrators.
         fraction: Where in the step, in (0, 1]; meaningless where not `crossed`.
         refractory_ms: Rest of the refractory time, ms; None without refractoriness.
+    Example:
+        >>> import jax.numpy as jnp, jaxsyn as js
+        >>> membrane = js.neurons.Membrane(js.neurons.LIF(), {})
+        >>> state, method = js.neurons.MembraneState(membrane.neuron.init_state((2,)), {}), js.neurons.Exact()
+        >>> flow = method.flow(method.prepare(membrane, 0.1), membrane, state, jnp.zeros(2), None, lambda gap: gap >= 0)
+        >>> flow.crossed.tolist()
+        [False, False]
     """
 
     state: MembraneState
@@ -41,6 +48,15 @@ class Membrane(eqx.Module):
     """The joined model: C dV/dt = neuron + sum of receptor currents + injected current.
 
     Receptors do not see V, so they flow first, exactly where they are linear; the neuron then flows in their current.
+
+    Args:
+        neuron: The neuron.
+        receptors: Its receptors by name.
+    Example:
+        >>> import jaxsyn as js
+        >>> current = js.receptors.Current(js.receptors.Exponential(2.0))
+        >>> js.neurons.Membrane(js.neurons.LIF(), {"exc": current}).joined().variables
+        (('neuron', 'V_mV'), ('exc', 'value'))
     """
 
     neuron: AbstractContinuousNeuron

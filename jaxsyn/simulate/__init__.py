@@ -4,12 +4,10 @@
 """
 
 from ._run import run as run
-from ._simulate import Options as Options
 from ._simulate import simulate as simulate
 from ._solution import Solution as Solution
 from ._solution import SpikeTrains as SpikeTrains
 from ._solution import Trace as Trace
 from ._solve import Solved as Solved
-from ._solve import SolveOptions as SolveOptions
 from ._solve import solve as solve
 from ._stream import load_stream as load_stream

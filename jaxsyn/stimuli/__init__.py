@@ -12,6 +12,7 @@ from ._events import SpikeEvents as SpikeEvents
 from ._events import SpikeTimes as SpikeTimes
 from ._noise import GaussianNoise as GaussianNoise
 from ._noise import InhomogeneousPoisson as InhomogeneousPoisson
+from ._noise import NoiseState as NoiseState
 from ._noise import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from ._noise import Poisson as Poisson
 from ._waveforms import Constant as Constant

@@ -20,7 +20,16 @@ def as_targets(target: str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Draw(eqx.Module):
-    """Where a stimulus draws its random numbers: network seed and the stable number of its name."""
+    """Where a stimulus draws its random numbers.
+
+    Args:
+        seed: Seed of the network, uint32.
+        stream: Stable number of the name of the stimulus.
+    Example:
+        >>> import jax.numpy as jnp, jaxsyn as js
+        >>> js.stimuli.Draw(jnp.uint32(0), js.kernels.stream_id("noise")).stream == js.kernels.stream_id("noise")
+        True
+    """
 
     seed: Array
     stream: int = eqx.field(static=True)

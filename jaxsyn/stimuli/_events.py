@@ -19,9 +19,16 @@ class SpikeEvents(AbstractStimulus):
         ticks: Step at whose end each event arrives, int32 (k,), rising; padded with the largest integer.
         neurons: Target neuron of each event, int32 (k,).
         amplitudes: Factor of the weight for each event, (k,).
+        weights: Weight of an event by receptor.
+        target: Population names.
         size: Number of target neurons.
         window: Largest number of events in one step.
         last_tick: Tick of the last event, 0 without events.
+    Example:
+        >>> import jaxsyn as js
+        >>> times = js.stimuli.SpikeTimes("E", times_ms=[0.2, 0.1], neurons=0, weight=1.0)
+        >>> times.bind(3, dt_ms=0.1).ticks[:2].tolist()
+        [1, 2]
     """
 
     ticks: Array
@@ -57,7 +64,7 @@ class SpikeTimes(AbstractStimulus):
         neurons: Target neuron of each, shape (k,) or one number for all.
         amplitudes: Factor of the weight for each event, shape (k,), or one number.
         off_grid: "error" refuses times that are not multiples of dt_ms; "round" takes the nearest step.
-        weight_nS, weight_pA, weight_mV, weight: As for `Poisson`.
+        weights: One of weight_nS, weight_pA, weight_mV, weight, as for `Poisson`.
     Raises:
         ValueError: Times not positive or not finite, lengths differ, index out of range, time off the grid.
     References:

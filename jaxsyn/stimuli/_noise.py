@@ -12,6 +12,12 @@ from ..kernels import normal, poisson, poisson_survival, poisson_terms
 from ._base import AbstractStimulus, AbstractWaveform, Draw, amplitude, as_targets, event_weights
 
 
+class NoiseState(eqx.Module):
+    """Present value of a colored noise, `I_pA`, shape (n,)."""
+
+    I_pA: Array
+
+
 class OrnsteinUhlenbeck(AbstractWaveform):
     """Colored noise: dx = -(x - mean)/tau dt + sd sqrt(2/tau) dW, stepped exactly and started stationary.
 
@@ -48,14 +54,14 @@ class OrnsteinUhlenbeck(AbstractWaveform):
         decay = jnp.exp(-dt_ms / self.tau_ms)
         return decay, self.sd_pA * jnp.sqrt(-jnp.expm1(-2.0 * dt_ms / self.tau_ms)), jnp.arange(n, dtype=jnp.uint32)
 
-    def init_state(self, n: int, draw: Draw) -> Array:
+    def init_state(self, n: int, draw: Draw) -> NoiseState:
         start = normal(draw.seed, draw.stream, jnp.arange(n, dtype=jnp.uint32), jnp.uint32(0xFFFFFFFF))
-        return self.mean_pA + self.sd_pA * start.astype(self.mean_pA.dtype)
+        return NoiseState(self.mean_pA + self.sd_pA * start.astype(self.mean_pA.dtype))
 
-    def sample(self, prepared: Any, state: Array, draw: Draw, tick: Array) -> tuple[Array, Array]:
+    def sample(self, prepared: Any, state: NoiseState, draw: Draw, tick: Array) -> tuple[Array, NoiseState]:
         decay, kick, index = prepared
-        xi = normal(draw.seed, draw.stream, index, tick.astype(jnp.uint32)).astype(state.dtype)
-        return state, self.mean_pA + (state - self.mean_pA) * decay + kick * xi
+        xi = normal(draw.seed, draw.stream, index, tick.astype(jnp.uint32)).astype(state.I_pA.dtype)
+        return state.I_pA, NoiseState(self.mean_pA + (state.I_pA - self.mean_pA) * decay + kick * xi)
 
 
 class GaussianNoise(AbstractWaveform):
@@ -108,8 +114,8 @@ class Poisson(AbstractStimulus):
     Args:
         target: Population name or names.
         rate_Hz: Rate of each neuron's train, Hz, >= 0, scalar or one for each target neuron.
-        weight_nS, weight_pA, weight_mV, weight: Weight of an event, in the unit of the receptor: a number, or a
-            mapping from receptor to number.
+        weights: One of weight_nS, weight_pA, weight_mV, weight: weight of an event in the unit of the receptor, a
+            number or a mapping from receptor to number.
         max_rate_Hz: Largest rate that `rate_Hz` will be given later (scans); default: the present one.
     Raises:
         ValueError: Rate negative or not finite, no weight, or several.
@@ -158,7 +164,7 @@ class InhomogeneousPoisson(AbstractStimulus):
             function of the time in ms (an array (), any traceable expression) giving the rate, scalar or (n,).
         every_ms: Time between samples, ms; only for samples.
         max_rate_Hz: Largest rate; needed for a function. Higher rates are cut there.
-        weight_nS, weight_pA, weight_mV, weight: As for `Poisson`.
+        weights: One of weight_nS, weight_pA, weight_mV, weight, as for `Poisson`.
     Raises:
         ValueError: Samples negative, not finite or of wrong rank; missing `every_ms` or `max_rate_Hz`.
     References:
@@ -170,7 +176,7 @@ class InhomogeneousPoisson(AbstractStimulus):
     """
 
     samples: Array | None
-    rate: Callable[[Array], Array] | None = eqx.field(static=True)
+    function: Callable[[Array], Array] | None = eqx.field(static=True)
     every_ms: float = eqx.field(static=True)
     target: tuple[str, ...] = eqx.field(static=True)
     weights: Weights
@@ -187,7 +193,7 @@ class InhomogeneousPoisson(AbstractStimulus):
     ) -> None:
         self.target = as_targets(target)
         self.weights = event_weights("InhomogeneousPoisson", weights)
-        self.rate = rate_Hz if callable(rate_Hz) else None
+        self.function = rate_Hz if callable(rate_Hz) else None
         self.samples = None if callable(rate_Hz) else as_float(rate_Hz)
         if self.samples is None:
             if max_rate_Hz is None:
@@ -219,7 +225,7 @@ class InhomogeneousPoisson(AbstractStimulus):
 
     def _rate_at(self, t_ms: Array) -> Array:
         if self.samples is None:
-            return jnp.asarray(self.rate(t_ms))  # type: ignore[misc]
+            return jnp.asarray(self.function(t_ms))  # type: ignore[misc]
         k = jnp.floor(t_ms / self.every_ms).astype(jnp.int32)
         inside = k < self.samples.shape[0]
         return jnp.where(inside, self.samples[jnp.minimum(k, self.samples.shape[0] - 1)], 0.0)

@@ -133,6 +133,16 @@ DIFFERENCES = {
     "projection 'E_E': receptors is ['GABA_A'], the checkpoint has ['AMPA']": with_(
         "projections", "E_E", e_e(weight_nS={"GABA_A": js.connect.Uniform(0.5, 1.0)})
     ),
+    "projection 'E_I' has delays up to 15 steps, the checkpoint has 10": with_(
+        "projections",
+        "E_I",
+        lambda: js.Projection(
+            *("E", "I", js.connect.AllToAll()),
+            weight_nS={"AMPA": 1.0},
+            delay_ms=1.5,
+            short_term=js.plasticity.TsodyksMarkram(),
+        ),
+    ),
     "projection 'E_E': weights differ": with_(
         "projections", "E_E", e_e(weight_nS={"AMPA": js.connect.Uniform(0.5, 1.1)})
     ),

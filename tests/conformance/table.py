@@ -27,19 +27,21 @@ class Row:
         watch: State variable that shows the action.
         learns: Whether gradients pass.
         spikes: Whether its action is spikes.
+        shows: Whether new values of its parameters change the action (and not the gradient alone).
     """
 
     name: str
-    build: Callable[[Any], js.Network]
+    build: Callable[[float], js.Network]
     watch: str = "E.V_mV"
     learns: bool = False
     spikes: bool = True
+    shows: bool = True
 
     def __str__(self) -> str:
         return self.name
 
 
-def cell(neuron: Any, *, integrator: Any = None, learns: bool = False, drive: Any, dt_ms: float = 0.1) -> js.Network:
+def cell(neuron: Any, integrator: Any, learns: bool, drive: float, dt_ms: float) -> js.Network:
     """A driven population."""
     surrogate = js.surrogate.SuperSpike() if learns else None
     unit = "drive" if isinstance(neuron, js.neurons.AbstractDiscreteNeuron) else "I_pA"
@@ -50,7 +52,7 @@ def cell(neuron: Any, *, integrator: Any = None, learns: bool = False, drive: An
 def _continuous() -> Iterator[Row]:
     n = js.neurons
     squid, miles, basket = n.HodgkinHuxley.squid, n.HodgkinHuxley.traub_miles, n.HodgkinHuxley.wang_buzsaki
-    makes: dict[str, tuple[Callable[[Any], Any], float]] = {
+    makes: dict[str, tuple[Callable[[float], Any], float]] = {
         "LIF": (lambda k: n.LIF(tau_m_ms=20.0 * k), 900.0),
         "EIF": (lambda k: n.EIF(g_L_nS=10.0 * k), 900.0),
         "AdEx": (lambda k: n.AdEx(tau_w_ms=jnp.linspace(20.0, 144.0, N) * k), 3000.0),
@@ -63,9 +65,10 @@ def _continuous() -> Iterator[Row]:
     for name, (make, drive) in makes.items():
         dt_ms = 0.05 if name.startswith("Hodgkin") else 0.1
         for learns in (False, True):
+            integrator = n.ExponentialEuler(on_grid=True) if learns and name.startswith("Hodgkin") else None
 
-            def build(k: Any, make: Any = make, drive: Any = drive, learns: Any = learns, dt_ms: Any = dt_ms) -> js.Network:
-                return cell(make(k), drive=drive, learns=learns, dt_ms=dt_ms)
+            def build(k: float, make: Any = make, options: Any = (integrator, learns, drive, dt_ms)) -> js.Network:
+                return cell(make(k), *options)
 
             yield Row(f"{name}, {'surrogate' if learns else 'located'}", build, learns=learns)
 
@@ -75,15 +78,15 @@ def _integrators() -> Iterator[Row]:
     n = js.neurons
     for integrator in (n.RK2(), n.ExponentialEuler(), n.Exact(on_grid=True)):
 
-        def build(k: Any, integrator: Any = integrator) -> js.Network:
-            return cell(n.LIF(tau_m_ms=20.0 * k), integrator=integrator, drive=900.0)
+        def build(k: float, integrator: Any = integrator) -> js.Network:
+            return cell(n.LIF(tau_m_ms=20.0 * k), integrator, False, 900.0, 0.1)
 
         yield Row(type(integrator).__name__, build)
 
 
 def _discrete() -> Iterator[Row]:
     n = js.neurons
-    makes: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    makes: dict[str, tuple[Callable[[float], Any], Any]] = {
         "DiscreteLIF": (lambda k: n.DiscreteLIF(decay=0.9 * k), 0.3),
         "DiscreteLIF to zero": (lambda k: n.DiscreteLIF(decay=0.9 * k, reset="zero", detach_reset=True), 0.3),
         "DiscreteALIF": (lambda k: n.DiscreteALIF(decay=0.9 * k), 0.3),
@@ -94,16 +97,16 @@ def _discrete() -> Iterator[Row]:
     for name, (make, drive) in makes.items():
         variable = "E.V_mV" if name.startswith("Izh") else "E.v"
 
-        def build(k: Any, make: Any = make, drive: Any = drive) -> js.Network:
-            return cell(make(k), drive=drive, learns=True, dt_ms=1.0)
+        def build(k: float, make: Any = make, drive: Any = drive) -> js.Network:
+            return cell(make(k), None, True, drive, 1.0)
 
         yield Row(name, build, watch=variable, learns=True)
 
-    def readout(k: Any) -> js.Network:
-        return cell(n.LeakyIntegrator(decay=0.9 * k), drive=0.3, dt_ms=1.0)
+    def readout(k: float) -> js.Network:
+        return cell(n.LeakyIntegrator(decay=0.9 * k), None, False, 0.3, 1.0)
 
-    def relayed(k: Any) -> js.Network:
-        events = js.stimuli.SpikeTimes("in", **EVENTS, weight=1.0, amplitudes=jnp.ones(5) * k)
+    def relayed(k: float) -> js.Network:
+        events = js.stimuli.SpikeTimes("in", **EVENTS, weight=1.0, amplitudes=k)
         populations = {"in": js.Population(n.Relay(), N), "E": js.Population(n.LeakyIntegrator(), N)}
         link = {"in_E": js.Projection("in", "E", js.connect.OneToOne(), weight=1.0, delay_ms=0.2)}
         return js.Network(populations, link, {"listed": events}, dt_ms=0.2)
@@ -114,47 +117,45 @@ def _discrete() -> Iterator[Row]:
 
 def _receptors() -> Iterator[Row]:
     r = js.receptors
-    courses: dict[str, Callable[[Any], Any]] = {
+    courses: dict[str, Callable[[float], Any]] = {
         "Exponential": lambda k: r.Exponential(2.0 * k),
         "Alpha": lambda k: r.Alpha(1.0 * k),
         "DualExponential": lambda k: r.DualExponential(1.0, 3.0 * k),
     }
-    makes: dict[str, tuple[Callable[[Any], Any], dict[str, float]]] = {}
+    makes: dict[str, tuple[Callable[[float], Any], dict[str, float]]] = {}
     for name, course in courses.items():
         makes[f"Current({name})"] = (lambda k, c=course: r.Current(c(k)), {"weight_pA": 2000.0})
         makes[f"Conductance({name})"] = (lambda k, c=course: r.Conductance(c(k)), {"weight_nS": 40.0})
     makes |= {
-        "Delta": (lambda k: r.Delta(), {"weight_mV": 12.0}),
+        "Delta": (lambda k: r.Delta(), {"weight_mV": 6.0}),
         "AMPA": (lambda k: r.AMPA(tau_ms=2.0 * k), {"weight_nS": 40.0}),
         "NMDA": (lambda k: r.NMDA(tau_decay_ms=100.0 * k), {"weight_nS": 300.0}),
         "GABA_A": (lambda k: r.GABA_A(E_rev_mV=-70.0 * k), {"weight_nS": 40.0}),
         "own receptor": (lambda k: Saturating(tau_ms=5.0 * k), {"weight_nS": 80.0}),
     }
     for name, (make, weight) in makes.items():
-        for learns in (False, True):
 
-            def build(k: Any, make: Any = make, weight: Any = weight, learns: Any = learns) -> js.Network:
-                surrogate = js.surrogate.SuperSpike() if learns else None
-                E = js.Population(js.neurons.LIF(tau_m_ms=20.0 * k), N, {"syn": make(k)}, surrogate=surrogate)
-                return js.Network({"E": E}, stimuli={"in": js.stimuli.SpikeTimes("E", **EVENTS, **weight)}, dt_ms=0.2)
+        def build(k: float, make: Any = make, weight: Any = weight) -> js.Network:
+            E = js.Population(js.neurons.LIF(), N, {"syn": make(k)}, surrogate=js.surrogate.SuperSpike())
+            return js.Network({"E": E}, stimuli={"in": js.stimuli.SpikeTimes("E", **EVENTS, **weight)}, dt_ms=0.2)
 
-            yield Row(f"{name}, {'surrogate' if learns else 'located'}", build, learns=learns, spikes=name != "GABA_A")
+        yield Row(name, build, learns=True, spikes=name != "GABA_A", shows=name != "Delta")
 
 
 def _stimuli() -> Iterator[Row]:
     s = js.stimuli
     samples = np.linspace(0.0, 2.0, 30)
     rates = np.full((30, 1), 5000.0)
-    makes: dict[str, Callable[[Any], Any]] = {
+    makes: dict[str, Callable[[float], Any]] = {
         "Constant": lambda k: s.Constant("E", drive=0.5 * k),
-        "Step": lambda k: s.Step("E", drive=1.0 * k, start_ms=2.0, stop_ms=9.0),
+        "Step": lambda k: s.Step("E", drive=0.6 * k, start_ms=2.0, stop_ms=9.0),
         "Ramp": lambda k: s.Ramp("E", drive=1.0 * k, start_ms=2.0, stop_ms=9.0),
         "Sine": lambda k: s.Sine("E", drive=1.0 * k, frequency_Hz=100.0),
-        "Sampled": lambda k: s.Sampled("E", drive=samples * np.asarray(k), every_ms=0.5),
+        "Sampled": lambda k: s.Sampled("E", drive=samples * k, every_ms=0.4),
         "GaussianNoise": lambda k: s.GaussianNoise("E", drive=1.0 * k),
         "Poisson": lambda k: s.Poisson("E", rate_Hz=2000.0 * k, weight=0.7, max_rate_Hz=4000.0),
         "InhomogeneousPoisson samples": lambda k: s.InhomogeneousPoisson(
-            "E", rate_Hz=rates * np.asarray(k), every_ms=1.0, weight=0.5, max_rate_Hz=6000.0
+            "E", rate_Hz=rates * k, every_ms=1.0, weight=0.5, max_rate_Hz=6000.0
         ),
         "InhomogeneousPoisson function": lambda k: s.InhomogeneousPoisson(
             "E", rate_Hz=_rising, weight=0.5 * k, max_rate_Hz=5000.0
@@ -163,13 +164,13 @@ def _stimuli() -> Iterator[Row]:
     }
     for name, make in makes.items():
 
-        def build(k: Any, make: Any = make) -> js.Network:
+        def build(k: float, make: Any = make) -> js.Network:
             E = js.Population(js.neurons.DiscreteLIF(), N, surrogate=js.surrogate.SuperSpike())
             return js.Network({"E": E}, stimuli={"in": make(k)}, dt_ms=0.2)
 
         yield Row(name, build, watch="E.v", learns=True)
 
-    def colored(k: Any) -> js.Network:
+    def colored(k: float) -> js.Network:
         E = js.Population(js.neurons.LIF(), N, surrogate=js.surrogate.SuperSpike())
         noise = s.OrnsteinUhlenbeck("E", mean_pA=900.0, sd_pA=50.0 * k, tau_ms=5.0)
         return js.Network({"E": E}, stimuli={"in": noise}, dt_ms=0.2)
@@ -183,13 +184,13 @@ def _rising(t_ms: Any) -> Any:
 
 def _short_term() -> Iterator[Row]:
     p = js.plasticity
-    makes: dict[str, Callable[[Any], Any]] = {
+    makes: dict[str, Callable[[float], Any]] = {
         "TsodyksMarkram": lambda k: p.TsodyksMarkram(U=0.3 * k, tau_rec_ms=10.0, tau_fac_ms=5.0),
         "TsodyksMarkramThreeState": lambda k: p.TsodyksMarkramThreeState(U=0.5 * k, tau_rec_ms=10.0),
     }
     for name, make in makes.items():
 
-        def build(k: Any, make: Any = make) -> js.Network:
+        def build(k: float, make: Any = make) -> js.Network:
             one = js.stimuli.SpikeTimes("in", **EVENTS, weight=1.0)
             E = js.Population(js.neurons.LIF(), N, {"syn": js.receptors.AMPA()})
             link = js.Projection(
@@ -203,11 +204,11 @@ def _short_term() -> Iterator[Row]:
 def _surrogates() -> Iterator[Row]:
     for surrogate in (js.surrogate.SuperSpike, js.surrogate.Triangle, js.surrogate.Arctangent, js.surrogate.Sigmoid):
 
-        def build(k: Any, surrogate: Any = surrogate) -> js.Network:
+        def build(k: float, surrogate: Any = surrogate) -> js.Network:
             E = js.Population(js.neurons.DiscreteLIF(), N, surrogate=surrogate(k=2.0 * k))
             return js.Network({"E": E}, stimuli={"in": js.stimuli.Constant("E", drive=0.3)}, dt_ms=1.0)
 
-        yield Row(surrogate.__name__, build, watch="E.v", learns=True)
+        yield Row(surrogate.__name__, build, watch="E.v", learns=True, shows=False)
 
 
 ROOMS = {

@@ -14,7 +14,7 @@ import jaxsyn as js
 from tests.conformance.table import ROWS, Row
 
 STEPS = 60
-EAGER = 12
+EAGER = 3
 Out = dict[str, Any]
 
 
@@ -60,8 +60,8 @@ def test_acts(outcome: Outcome) -> None:
 
 def test_new_values_count_and_compile_nothing(outcome: Outcome) -> None:
     assert outcome.traces == 1
-    if leaves(outcome.net) and "Delta," not in outcome.row.name:
-        assert np.abs(np.asarray(outcome.out[outcome.row.watch] - outcome.other_out[outcome.row.watch])).max() > 0
+    changed = np.asarray(outcome.out[outcome.row.watch]) != np.asarray(outcome.other_out[outcome.row.watch])
+    assert changed.any() == outcome.row.shows
 
 
 def test_without_jit(outcome: Outcome) -> None:
@@ -70,15 +70,21 @@ def test_without_jit(outcome: Outcome) -> None:
     assert_close(out, jax.tree.map(lambda x: x[:EAGER], outcome.out))
 
 
-def test_vmap_is_a_loop(outcome: Outcome) -> None:
-    both = jax.tree.map(lambda a, b: jnp.stack([a, b]) if eqx.is_array(a) else a, outcome.net, outcome.other)
-    arrays, static = eqx.partition(both, eqx.is_array)
+def test_vmap_is_a_loop_and_gradients_are_finite(outcome: Outcome) -> None:
+    lanes, shared = eqx.partition(outcome.net, eqx.is_inexact_array)  # lanes share the graph
+    pair = jax.tree.map(lambda a, b: jnp.stack([a, b]), lanes, eqx.filter(outcome.other, eqx.is_inexact_array))
 
-    def one(part: Any) -> Out:
-        net = eqx.combine(part, static)
-        return outcome.record(net, net.init_state(), STEPS)[1]
+    def loss(lane: Any) -> tuple[Any, Out]:
+        net = eqx.combine(lane, shared)
+        out = outcome.record(net, net.init_state(), STEPS)[1]
+        return jnp.sum(out["spikes"]["E"].astype(float)) + 0.1 * jnp.mean(out[outcome.row.watch]), out
 
-    out = jax.jit(jax.vmap(one))(arrays)
+    if not outcome.row.learns:
+        out = jax.jit(jax.vmap(lambda lane: loss(lane)[1]))(pair)
+    else:
+        slope, out = jax.jit(jax.vmap(jax.grad(loss, has_aux=True)))(pair)
+        assert all(bool(jnp.isfinite(g).all()) for g in jax.tree.leaves(slope))
+        assert any(bool((g != 0).any()) for g in jax.tree.leaves(slope))
     assert_close(jax.tree.map(lambda x: x[0], out), outcome.out)
     assert_close(jax.tree.map(lambda x: x[1], out), outcome.other_out)
 
@@ -92,21 +98,6 @@ def test_floats_stay_of_one_kind(outcome: Outcome, bits: int) -> None:
     floats = {k for k in kinds if jnp.issubdtype(k, jnp.floating)}
     assert floats == {jnp.dtype(f"float{bits}")}
     assert kinds - floats <= {jnp.dtype("int32"), jnp.dtype("uint32"), jnp.dtype(bool)}
-
-
-def test_gradient_is_finite(outcome: Outcome) -> None:
-    if not outcome.row.learns:
-        pytest.skip("no surrogate")
-
-    @eqx.filter_jit
-    @eqx.filter_grad
-    def slope(net: js.Network) -> Any:
-        out = outcome.record(net, net.init_state(), STEPS)[1]
-        return jnp.sum(out["spikes"]["E"]) + 0.1 * jnp.mean(out[outcome.row.watch])
-
-    found = leaves(slope(outcome.net))
-    assert all(bool(jnp.isfinite(g).all()) for g in found)
-    assert any(bool((g != 0).any()) for g in found)
 
 
 def test_goes_on_after_saving(outcome: Outcome) -> None:

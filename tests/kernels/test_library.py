@@ -3,6 +3,7 @@
 import importlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_a_library_of_another_version(tmp_path: pathlib.Path, monkeypatch: pytes
     (built,) = pathlib.Path(library.__file__).parent.glob("_native.*")
     shutil.copy(built, tmp_path)
     monkeypatch.setattr(library, "_VERSION", 99)
-    assert "has version 1, this jaxsyn needs 99" in library._load(tmp_path)
+    assert re.search(r"has version \d+, this jaxsyn needs 99", library._load(tmp_path))
 
 
 def test_asking_for_what_is_not_there_raises(monkeypatch: pytest.MonkeyPatch) -> None:
