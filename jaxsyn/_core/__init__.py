@@ -6,6 +6,7 @@ from ._fields import as_float as as_float
 from ._fields import is_concrete as is_concrete
 from ._fields import param as param
 from ._fields import validate as validate
+from ._gradient import without_gradient as without_gradient
 from ._linear import LinearSystem as LinearSystem
 from ._linear import Propagator as Propagator
 from ._linear import propagator as propagator

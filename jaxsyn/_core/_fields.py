@@ -105,7 +105,7 @@ class Parameters(eqx.Module):
 
     Example:
         >>> class Leak(Parameters):
-        ...     tau_m_ms: Parameter = param(20.0, above=0.0)
+        ...     tau_m_ms: object = param(20.0, above=0.0)
         >>> Leak(tau_m_ms=-1.0)
         Traceback (most recent call last):
         ValueError: Leak.tau_m_ms: got -1.0; allowed: finite and > 0. Set it when you construct Leak.

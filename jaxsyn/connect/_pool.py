@@ -6,7 +6,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from . import _checks as check
@@ -26,7 +25,7 @@ class BoundPool(AbstractBoundTransform):
         maximum: Whether the maximum is taken; otherwise the mean.
     Example:
         >>> pool = BoundPool((1, 4), kernel=(2,), stride=(2,), padding=(0,), maximum=True)
-        >>> pool(jnp.arange(4.0), ())[0].tolist()
+        >>> pool(jax.numpy.arange(4.0), ())[0].tolist()
         [1.0, 3.0]
     """
 
@@ -43,7 +42,7 @@ class BoundPool(AbstractBoundTransform):
         check_input("MaxPool" if self.maximum else "AvgPool", x, self.input_shape)
         y = jax.lax.reduce_window(
             x.reshape(self.input_shape),
-            jnp.array(-jnp.inf if self.maximum else 0.0, x.dtype)[()],
+            np.array(-np.inf if self.maximum else 0.0, x.dtype),  # a jnp array is traced under jit: no gradient
             jax.lax.max if self.maximum else jax.lax.add,
             window_dimensions=(1, *self.kernel),
             window_strides=(1, *self.stride),

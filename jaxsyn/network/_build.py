@@ -29,9 +29,11 @@ Populations = Mapping[str, Population]
 Place = tuple[int, int]  # group, first index of the population within it
 
 
-def has_zero_delay(projection: Projection) -> bool:
-    """Whether a projection has synapses of delay 0 (sampled delays have none)."""
-    return not isinstance(projection.delay_ms, AbstractDistribution) and bool(np.any(projection.delay_ms == 0))
+def has_zero_delay(projection: Projection, dt_ms: float) -> bool:
+    """Whether a projection has synapses of delay 0 (sampled delays have none), also where 0 is a rounded difference."""
+    if isinstance(projection.delay_ms, AbstractDistribution):
+        return False
+    return bool(np.any(np.abs(projection.delay_ms) < 0.5 * dt_ms))
 
 
 def receptor_units(population: Population) -> dict[str, str]:
@@ -96,7 +98,7 @@ def resolve_weights(name: str, projection: Projection, populations: Populations)
     return dict(sorted(out.items()))
 
 
-def levels(populations: Populations, projections: Mapping[str, Projection]) -> dict[str, int]:
+def levels(populations: Populations, projections: Mapping[str, Projection], dt_ms: float) -> dict[str, int]:
     """Order within a step: a population stands above all that reach it without delay and at once.
 
     Raises:
@@ -104,7 +106,7 @@ def levels(populations: Populations, projections: Mapping[str, Projection]) -> d
     """
     before: dict[str, set[str]] = {name: set() for name in populations}
     for name, projection in projections.items():
-        if not has_zero_delay(projection):
+        if not has_zero_delay(projection, dt_ms):
             continue
         receptors = resolve_weights(name, projection, populations)
         for target in projection.target:
@@ -250,8 +252,8 @@ def _sparse_links(
                 first=first,
                 n_sources=source.size,
                 receptors=tuple(values),
-                slots=int(np.max(steps, initial=0)) + 1,
-                instant=has_zero_delay(projection),
+                slots=int(np.max(steps, initial=0 if has_zero_delay(projection, dt_ms) else 1)) + 1,
+                instant=has_zero_delay(projection, dt_ms),
                 form=_form(projection, source),
             )
         )

@@ -181,7 +181,7 @@ def model_key(population: Population) -> Any:
     """What must agree for two populations to be stepped as one: structure, and scalar surrogate parameters."""
     parts = (population.neuron, population.receptors, population.integrator, population.refractory_ms)
     surrogate = jax.tree.leaves(population.surrogate)
-    numbers = tuple(float(x) if is_concrete(x) else id(x) for x in surrogate)
+    numbers = tuple(float(x) if is_concrete(x) and np.ndim(x) == 0 else id(population) for x in surrogate)
     return jax.tree.structure(parts), jax.tree.structure(population.surrogate), numbers, tuple(population.receptors)
 
 
@@ -244,11 +244,13 @@ def initial_state(name: str, population: Population, seed: int) -> MembraneState
     return state
 
 
-def emit(group: Group, state: GroupState, emission: Emission, tick: Array, *, native: bool) -> GroupState:
-    """Write the emissions stamped `tick` into the history."""
+def emit(
+    group: Group, state: GroupState, emission: Emission, tick: Array, *, after: Sequence[Array], native: bool
+) -> GroupState:
+    """Write the emissions stamped `tick` into the history, after what was read of it in this step (no copy then)."""
     ids, counts, values, peak = state.ids, state.counts, state.values, state.peak
     if ids is not None and counts is not None and peak is not None:
-        ids, counts = kernels.emit(emission.spikes, ids, counts, tick, native=native)
+        ids, counts = kernels.emit(emission.spikes, ids, counts, tick, native=native, after=after)
         peak = jnp.maximum(peak, counts[tick % counts.shape[0]])
     if values is not None:
         now = emission.values if emission.values is not None else emission.spikes.astype(values.dtype)

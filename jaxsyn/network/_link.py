@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import kernels
-from .._core import Array, float_dtype
+from .._core import Array, float_dtype, without_gradient
 from ..connect import AbstractBoundTransform, SparseGraph, bcoo_push
 from ..plasticity import AbstractShortTerm
 
@@ -99,11 +99,12 @@ class SparseLink(AbstractLink):
         ring = jax.lax.dynamic_update_index_in_dim(state.values, amplitude, tick % self.slots, 0)
         return LinkState(release, ring, state.statistics)
 
-    def deliver_ids(self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool) -> Array:
-        """Add the arrivals due at `tick` to an accumulator (receptors, n_targets)."""
+    def deliver_ids(self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool, refusal: str) -> Array:
+        """Add the arrivals due at `tick` to an accumulator (receptors, n_targets); `refusal` is said to derivatives."""
         graph = self.graph
+        acc, weight, gain = without_gradient((acc, self.weight, self.gain), refusal)
         return kernels.deliver(
-            *(acc, graph.row_ptr, graph.post, self.weight, self.gain, graph.delays, ids, counts, tick),
+            *(acc, graph.row_ptr, graph.post, weight, gain, graph.delays, ids, counts, tick),
             first=self.first,
             n_sources=self.n_sources,
             native=native,

@@ -128,7 +128,7 @@ class Network(eqx.Module):
         self.native = kernels.native_available() if native is None else native
         build.check_names(populations, projections)
         build.check_step(populations, self.dt_ms)
-        layout = build.Layout(populations, build.levels(populations, projections))
+        layout = build.Layout(populations, build.levels(populations, projections, self.dt_ms))
         links = build.build_links(populations, projections, layout, self.dt_ms, int(seed))
         self.groups = tuple(build.build_groups(populations, layout, links, int(seed)))
         self.links = tuple(links)

@@ -67,8 +67,14 @@ class Population(Parameters):
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0:
             raise ValueError(f"Population.size: got {size!r}; allowed: a whole number >= 0")
         self.neuron, self.size, self.surrogate = neuron, int(size), surrogate
-        self.receptors = dict(sorted((receptors or {}).items()))  # as jit orders them, so that sums keep their order
+        self.receptors = dict(
+            sorted((receptors or {}).items(), key=lambda item: str(item[0]))
+        )  # as jit orders them, so that sums keep their order
         for name, receptor in self.receptors.items():
+            if not isinstance(name, str) or not name or "." in name or name == "neuron":
+                raise ValueError(
+                    f"Population.receptors: got name {name!r}; allowed: a non-empty text without '.', not 'neuron'"
+                )
             if not isinstance(receptor, AbstractReceptor):
                 raise ValueError(f"Population.receptors[{name!r}]: got {receptor!r}; allowed: e.g. js.receptors.AMPA()")
         self.refractory_ms = as_float(refractory_ms)
@@ -104,7 +110,8 @@ class Population(Parameters):
         return integrator
 
     def __check_init__(self) -> None:
-        for path, leaf in jax.tree_util.tree_leaves_with_path((self.neuron, self.receptors, self.refractory_ms)):
+        parts = (self.neuron, self.receptors, self.refractory_ms, self.surrogate)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(parts):
             if getattr(leaf, "ndim", 0) == 1 and leaf.shape[0] != self.size:
                 where = "".join(str(p) for p in path[1:]).lstrip(".")
                 raise ValueError(

@@ -83,5 +83,13 @@ class Projection(Parameters):
             mV=weights.get("weight_mV"),
             pure=weights.get("weight"),
         )
-        self.delay_ms = delay_ms if isinstance(delay_ms, AbstractDistribution) else np.asarray(delay_ms, np.float64)
+        if not isinstance(delay_ms, AbstractDistribution):
+            if np.asarray(delay_ms).dtype.kind not in "iuf":
+                raise ValueError(f"{where}: got delay_ms {delay_ms!r}; allowed: numbers, ms, or a distribution")
+            delay_ms = np.asarray(delay_ms, np.float64)
+        self.delay_ms = delay_ms
         self.gain = as_float(gain)
+        if np.shape(self.gain) != ():
+            raise ValueError(
+                f"{where}: got gain of shape {np.shape(self.gain)}; allowed: one number; scale the weights instead"
+            )

@@ -70,7 +70,8 @@ def prepare(net: Network) -> Prepared:
         1
     """
     groups = tuple(
-        g.integrator.prepare(g.membrane, net.dt_ms) if g.integrator is not None else None for g in net.groups
+        g.integrator.prepare(g.membrane, net.dt_ms, native=net.native) if g.integrator is not None else None
+        for g in net.groups
     )
     return Prepared(groups, {name: s.stimulus.prepare(s.size, net.dt_ms) for name, s in net.stimuli.items()})
 
@@ -85,6 +86,7 @@ class _Moment:
         self.currents: list[Any] = [0.0] * len(net.groups)
         self.events: list[dict[str, Array]] = [{} for _ in net.groups]
         self.emissions: list[Emission] = []
+        self.reads: list[list[Array]] = [[] for _ in net.groups]  # what was read of each group's history so far
 
     def stimulate(self, state: NetworkState, inputs: Inputs) -> None:
         """Currents and events of this step, from stimuli and from the caller's inputs."""
@@ -123,7 +125,9 @@ class _Moment:
                 assert source.ids is not None
                 assert source.counts is not None
                 ring = (source.ids, source.counts, self.tick)
-                sums[link.receptors] = link.deliver_ids(sums[link.receptors], *ring, native=self.net.native)
+                acc, refusal = sums[link.receptors], _refusal(self.net, link)
+                sums[link.receptors] = link.deliver_ids(acc, *ring, native=self.net.native, refusal=refusal)
+                self.reads[link.source].append(sums[link.receptors])
                 continue
             for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
                 _add(total, r, row)
@@ -166,7 +170,7 @@ class _Moment:
             else:
                 state, emission = _threshold(group, state, flow, list(arrivals.values()), refractory)
         self.emissions.append(emission)
-        self.groups[g] = emit(group, state, emission, self.tick, native=net.native)
+        self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=net.native)
         for i, link in enumerate(net.links):
             if isinstance(link, SparseLink) and link.source == g and link.short_term is not None:
                 self.links[i] = link.release(self.links[i], _numbers(emission), self.tick, net.dt_ms)
@@ -180,6 +184,16 @@ class _Moment:
             for r, s in state.membrane.receptors.items()
         }
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)
+
+
+def _refusal(net: Network, link: SparseLink) -> str:
+    """What to say when somebody differentiates through spikes that travel as indices."""
+    members = net.groups[link.source].members
+    source = next(name for name, first, size in members if (first, size) == (link.first, link.n_sources))
+    return (
+        f"population {source!r} has no surrogate, so its spikes reach projection {link.name!r} as integers, without "
+        "gradient: give Population(..., surrogate=js.surrogate.SuperSpike()), or hold what they meet constant"
+    )
 
 
 def _add(total: dict[str, Array], receptor: str, value: Array) -> None:

@@ -30,7 +30,7 @@ class Exact(AbstractIntegrator):
 
     on_grid: bool = eqx.field(static=True, default=False)
 
-    def prepare(self, membrane: Membrane, dt_ms: float) -> tuple[float, Propagator]:
+    def prepare(self, membrane: Membrane, dt_ms: float, *, native: bool = False) -> tuple[float, Propagator]:
         return dt_ms, propagator(self.system(membrane), dt_ms)
 
     def system(self, membrane: Membrane) -> LinearSystem:

@@ -7,13 +7,14 @@ of the step only, as in most grid simulators: cheaper, and first order whatever 
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._core import Array, expm1_ratio
+from ..kernels import settle
 from ._base import SpikeFunction
 from ._membrane import (
     Flow,
@@ -37,7 +38,7 @@ class AbstractIntegrator(eqx.Module):
     on_grid: eqx.AbstractVar[bool]
 
     @abc.abstractmethod
-    def prepare(self, membrane: Membrane, dt_ms: float) -> Any:
+    def prepare(self, membrane: Membrane, dt_ms: float, *, native: bool = False) -> Any:
         """Everything that does not change from step to step, made once before the loop."""
 
     @abc.abstractmethod
@@ -93,6 +94,14 @@ def first_zero(g0: Array, m0: Array, g1: Array, m1: Array) -> Array:
     return t
 
 
+class Steps(NamedTuple):
+    """Constants of the stepping methods: step, exact steps of the receptors, whether native calls may be used."""
+
+    dt_ms: float
+    receptors: dict[str, Any]
+    native: bool
+
+
 class AbstractStepper(AbstractIntegrator):
     """Common part of the methods that step the derivative: charts, holding, location, reset."""
 
@@ -100,8 +109,8 @@ class AbstractStepper(AbstractIntegrator):
     def advance(self, f: Slope, y: Any, start: Fraction, span: Fraction, dt_ms: float) -> tuple[Any, Any, Any]:
         """From fraction `start` over `span` of the step; also slopes, per ms, at both ends for interpolation."""
 
-    def prepare(self, membrane: Membrane, dt_ms: float) -> Any:
-        return dt_ms, membrane.prepare_receptors(dt_ms)
+    def prepare(self, membrane: Membrane, dt_ms: float, *, native: bool = False) -> "Steps":
+        return Steps(dt_ms, membrane.prepare_receptors(dt_ms), native)
 
     def flow(
         self,
@@ -112,8 +121,8 @@ class AbstractStepper(AbstractIntegrator):
         clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> Flow:
-        dt_ms, steps = prepared
-        course = receptor_course(membrane, steps, state.receptors, dt_ms)
+        dt_ms = prepared.dt_ms
+        course = receptor_course(membrane, prepared.receptors, state.receptors, dt_ms)
         chart = membrane.neuron.chart()
         y = into_chart(chart, state.neuron)
         free = _slope(membrane, course, I_pA, hold=False)
@@ -125,7 +134,7 @@ class AbstractStepper(AbstractIntegrator):
                 still, _, _ = self.advance(held, y, 0.0, 1.0, dt_ms)
                 after = where_tree(clamp.left_ms > 0, with_voltage(still, state.neuron.V_mV), after)
             return Flow(MembraneState(after, course.end), None, None, None)
-        end, crossed, fraction, left = self._located(membrane, free, held, y, dt_ms, clamp, spike)
+        end, crossed, fraction, left = self._located(membrane, free, held, y, prepared, clamp, spike)
         return Flow(MembraneState(out_of_chart(chart, end), course.end), crossed, fraction, left)
 
     def _located(
@@ -134,10 +143,11 @@ class AbstractStepper(AbstractIntegrator):
         free: Slope,
         held: Slope,
         y: Any,
-        dt_ms: float,
+        steps: "Steps",
         clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> tuple[Any, Array, Array, Array | None]:
+        dt_ms = steps.dt_ms
         start: Fraction = 0.0
         if clamp is not None:
             start = jnp.clip(clamp.left_ms / dt_ms, 0.0, 1.0)
@@ -155,7 +165,8 @@ class AbstractStepper(AbstractIntegrator):
         if not membrane.neuron.resets:
             crossed = crossed & (g0 < 0)
         length = span * dt_ms
-        t = first_zero(g0, m0 * length, g1, m1 * length)
+        gaps = settle((g0, m0 * length, g1, m1 * length), native=steps.native)
+        t = settle(first_zero(*gaps), native=steps.native)  # used in many places, computed once
         fraction = start + t * span
         left = None
         if clamp is not None:

@@ -129,9 +129,9 @@ class IzhikevichPublished(AbstractDiscreteNeuron):
     def step(self, state: IzhikevichState, drive: Array, spike: SpikeFunction) -> tuple[Any, Array]:
         V, u = state.V_mV, state.u_pA
         for _ in range(self.substeps):
-            V = V + (self.dt_ms / self.substeps) * (self.k2 * V**2 + self.k1 * V + self.k0 - u + drive)
+            V = V + (self.dt_ms / self.substeps) * (self.k2 * V * V + self.k1 * V + self.k0 - u + drive)
         V_for_u = state.V_mV if self.simultaneous else V
-        u = u + self.dt_ms * self.a_per_ms * (self.b * (V_for_u - self.V_b_mV) - self.u_leak * u)
+        u = u + self.dt_ms * (self.a_per_ms * (self.b * (V_for_u - self.V_b_mV) - self.u_leak * u))
         spikes = spike(V - self.V_peak_mV)
         V = jnp.where(spikes > 0, self.V_reset_mV, V)
         return IzhikevichState(V, u + self.d * spikes), spikes

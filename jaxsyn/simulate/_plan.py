@@ -11,10 +11,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .. import kernels, record
-from .._core import Array
-from ..network import Emission, Network, NetworkState, SparseLink
+from .._core import Array, float_dtype, is_concrete
+from ..network import AbstractLink, Emission, Network, NetworkState, SparseLink
+from ..neurons import LeakyIntegrator, Relay
 
 Kept = dict[str, Any]
 
@@ -28,14 +30,15 @@ class Sampler(eqx.Module):
     place: tuple[int, int, int] = eqx.field(static=True)
     path: tuple[str, ...] = eqx.field(static=True)
     index: tuple[int, ...] | None = eqx.field(static=True)
+    synapses: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
 
     def sample(self, net: Network, state: NetworkState) -> Array:
-        """Present values, shape (k,), or () for a mean."""
-        g, first, size = self.place
+        """Present values, shape (k,), (receptors, k) for weights, or () for a mean."""
         if self.kind == "weights":
-            weight = net.links[g].weight  # type: ignore[attr-defined]
-            values = weight[:, :first] if weight.shape[1] > 1 else jnp.broadcast_to(weight, (weight.shape[0], first))
+            parts = [_weights_of(net.links[i], n) for i, n in self.synapses]
+            values = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1)
             return values if self.index is None else values[:, jnp.asarray(self.index, jnp.int32)]
+        g, first, size = self.place
         part: Any = state.groups[g].membrane
         for step in self.path:
             part = part[step] if isinstance(part, dict) else getattr(part, step)
@@ -43,6 +46,11 @@ class Sampler(eqx.Module):
         if self.kind == "mean":
             return jnp.mean(values)
         return values if self.index is None else values[jnp.asarray(self.index, jnp.int32)]
+
+
+def _weights_of(link: AbstractLink, n: int) -> Array:
+    assert isinstance(link, SparseLink)
+    return link.weight[:, :n] if link.weight.shape[1] > 1 else jnp.broadcast_to(link.weight, (len(link.receptors), n))
 
 
 class Plan(eqx.Module):
@@ -83,32 +91,41 @@ class Plan(eqx.Module):
             if emission.fraction is not None:
                 ring = jnp.zeros((1, self.room[g]), jnp.int32)
                 ids, _ = kernels.emit(emission.spikes, ring, jnp.zeros(1, jnp.int32), jnp.int32(0), native=net.native)
-                kept["fraction"] = emission.fraction[ids[0]].astype(jnp.float32)
+                kept["fraction"] = emission.fraction[ids[0]]
             out[str(g)] = kept
         return out
 
     def zero_counts(self, net: Network) -> Kept:
-        """Counters at the start of a run."""
-        counts = {f"count {p}": jnp.zeros(net.place(p)[2], jnp.int32) for p in self.counts}
-        return counts | {f"total {p}": jnp.zeros((), jnp.int32) for p, _ in self.windows}
+        """Counters at the start of a run: integers, or numbers where they carry a gradient."""
+        counts = {f"count {p}": jnp.zeros(net.place(p)[2], self._dtype(net, p)) for p in self.counts}
+        return counts | {f"total {p}": jnp.zeros((), self._dtype(net, p)) for p, _ in self.windows}
 
     def count(self, net: Network, counts: Kept, emissions: Sequence[Emission]) -> Kept:
         """Counters after a step."""
         out = dict(counts)
         for p in self.counts:
-            out[f"count {p}"] = counts[f"count {p}"] + _mask(net, p, emissions).astype(jnp.int32)
+            out[f"count {p}"] = counts[f"count {p}"] + self._spikes(net, p, emissions)
         for p, _ in self.windows:
-            out[f"total {p}"] = counts[f"total {p}"] + jnp.sum(_mask(net, p, emissions), dtype=jnp.int32)
+            spikes = self._spikes(net, p, emissions)
+            out[f"total {p}"] = counts[f"total {p}"] + jnp.sum(spikes, dtype=spikes.dtype)
         return out
+
+    def _dtype(self, net: Network, population: str) -> Any:
+        """The driver counts in integers; the pure run in numbers where spikes carry a gradient (exact up to 2^24)."""
+        group = net.groups[net.place(population)[0]]
+        graded = group.surrogate is not None and not isinstance(group.neuron, LeakyIntegrator | Relay)
+        return float_dtype() if graded and not self.packed else np.dtype(np.int32)
+
+    def _spikes(self, net: Network, population: str, emissions: Sequence[Emission]) -> Array:
+        g, first, size = net.place(population)
+        dtype = self._dtype(net, population)
+        values = emissions[g].values if jnp.issubdtype(dtype, jnp.floating) else emissions[g].spikes
+        assert values is not None
+        return values[first : first + size].astype(dtype)
 
     def sample(self, net: Network, state: NetworkState) -> Kept:
         """State variables at the end of a block."""
         return {s.name: s.sample(net, state) for s in self.samplers}
-
-
-def _mask(net: Network, population: str, emissions: Sequence[Emission]) -> Array:
-    g, first, size = net.place(population)
-    return emissions[g].spikes[first : first + size]
 
 
 def _dense(net: Network, population: str, emissions: Sequence[Emission]) -> Array:
@@ -123,20 +140,32 @@ def to_steps(what: str, time_ms: float, dt_ms: float) -> int:
     Raises:
         ValueError: It is not a multiple of the step.
     """
+    if isinstance(time_ms, bool) or not isinstance(time_ms, int | float | np.number) or not np.isfinite(time_ms):
+        raise ValueError(f"{what}: got {time_ms!r}; allowed: a positive multiple of dt_ms = {dt_ms}, in ms")
     steps = round(time_ms / dt_ms)
     if steps < 1 or abs(steps - time_ms / dt_ms) > 1e-4:
         raise ValueError(f"{what}: got {time_ms} ms; allowed: a positive multiple of dt_ms = {dt_ms}")
     return steps
 
 
-def make_plan(net: Network, records: Sequence[record.AbstractRecord], *, packed: bool, capacity: int | None) -> Plan:
-    """Resolve records against a network.
+def make_plan(
+    net: Network,
+    records: Sequence[record.AbstractRecord],
+    *,
+    packed: bool,
+    capacity: int | None,
+    every: int | None = None,
+) -> Plan:
+    """Resolve records against a network; blocks divide `every`, the steps between two stops of the driver.
 
     Raises:
         ValueError: Unknown population, variable or projection; index out of range; period off the grid; duplicates.
     """
     if isinstance(records, record.AbstractRecord):
         records = [records]
+    for r in records:
+        if not isinstance(r, record.AbstractRecord):
+            raise ValueError(f"record: got {r!r}; allowed: objects of js.record, such as js.record.Spikes()")
     names = [r.name for r in records]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -163,12 +192,13 @@ def make_plan(net: Network, records: Sequence[record.AbstractRecord], *, packed:
                 net.place(r.population)
                 windows.append((r.population, to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)))
             case _:
-                raise ValueError(f"record: got {r!r}; allowed: objects of js.record")
+                raise ValueError(
+                    f"record: {type(r).__name__} is not known to the driver; allowed: objects of js.record"
+                )
     periods = [s.period for s in samplers] + [w for _, w in windows]
     room = tuple(max(1, g.size if capacity is None else min(g.size, capacity)) for g in net.groups)
-    return Plan(
-        spikes, packed, tuple(samplers), tuple(counts), tuple(windows), math.gcd(*periods) if periods else 0, room
-    )
+    stride = math.gcd(*periods, every or 0) if periods else 0
+    return Plan(spikes, packed, tuple(samplers), tuple(counts), tuple(windows), stride, room)
 
 
 def _state_sampler(net: Network, r: record.State | record.Mean) -> Sampler:
@@ -187,14 +217,18 @@ def _state_sampler(net: Network, r: record.State | record.Mean) -> Sampler:
 
 
 def _weight_sampler(net: Network, r: record.Weights) -> Sampler:
-    for i, link in enumerate(net.links):
-        if isinstance(link, SparseLink) and link.name == r.projection:
-            n = link.graph.n_synapses
-            if r.index and max(r.index) >= n:
-                raise ValueError(f"record {r.name!r}: index {max(r.index)} is out of range; it has {n} synapses")
-            period = 1 if r.every_ms is None else to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)
-            return Sampler(r.name, "weights", period, (i, n, 0), (), r.index)
-    raise ValueError(f"record {r.name!r}: the network has no sparse projection of that name")
+    found = [(i, k) for i, k in enumerate(net.links) if isinstance(k, SparseLink) and k.name == r.projection]
+    if not found:
+        sparse = sorted({k.name for k in net.links if isinstance(k, SparseLink)})
+        raise ValueError(f"record {r.name!r}: unknown sparse projection; the network has {sparse or 'none'}")
+    if not all(is_concrete(k.graph.row_ptr) for _, k in found):
+        raise ValueError(f"record {r.name!r}: the graph is traced, so its synapses cannot be counted; close over it")
+    synapses = tuple((i, k.graph.n_synapses) for i, k in found)  # one link for each group of targets
+    n = sum(count for _, count in synapses)
+    if r.index and max(r.index) >= n:
+        raise ValueError(f"record {r.name!r}: index {max(r.index)} is out of range; it has {n} synapses")
+    period = 1 if r.every_ms is None else to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)
+    return Sampler(r.name, "weights", period, (found[0][0], 0, n), (), r.index, synapses)
 
 
 def stack_blocks(kept: Any) -> Any:

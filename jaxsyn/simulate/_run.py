@@ -5,11 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .. import record as records
 from .._core import Array, float_dtype
 from ..network import SIMULATE, Mode, Network, NetworkState, prepare, step
 from ._plan import Kept, Plan, make_plan, stack_blocks
+from ._room import check_state, resize
 
 
 def check_inputs(net: Network, inputs: Mapping[str, Any] | None, n_steps: int) -> dict[str, Array]:
@@ -27,8 +29,11 @@ def check_inputs(net: Network, inputs: Mapping[str, Any] | None, n_steps: int) -
             raise ValueError(
                 f"inputs[{key!r}]: unknown receptor {receptor!r}; {population!r} has {sorted(units) or 'none'}"
             )
+        dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+        if not any(jnp.issubdtype(dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating)):
+            raise ValueError(f"inputs[{key!r}]: got {dtype} values; allowed: real numbers, whole numbers or booleans")
         array = jnp.asarray(value)
-        if array.dtype == jnp.bool_ or jnp.issubdtype(array.dtype, jnp.integer):
+        if not jnp.issubdtype(dtype, jnp.floating):
             array = array.astype(float_dtype())
         if array.shape != (n_steps, size):
             raise ValueError(
@@ -57,7 +62,7 @@ def advance(
         lengths: Number of steps, and how many of them come before the first sampling point.
         mode: See `step`.
     Returns:
-        Final state; spikes of each step; samples at the end of each block; counters
+        Final state; spikes of each step; samples at the end of the head, if there is one, and of each block; counters
         (cumulative: at the start, after the head, at the end of each block, at the end).
     """
     prepared = prepare(net)
@@ -80,15 +85,18 @@ def advance(
     pieces = []
     head = min(head, n_steps)
     blocks = (n_steps - head) // stride
+    at_head = []
     if head:
         carry, kept = jax.lax.scan(one, carry, cut(0, head), length=head)
         pieces.append(kept)
+        at_head.append(jax.tree.map(lambda x: x[None], plan.sample(net, carry[0])))
     middle = {k: v.reshape(blocks, stride, *v.shape[1:]) for k, v in cut(head, head + blocks * stride).items()}
     start = carry
     carry, (kept, samples, counts) = jax.lax.scan(block, start, middle, length=blocks)
     counts = jax.tree.map(
         lambda z, a, b: jnp.concatenate([z[None], a[None], b]), plan.zero_counts(net), start[1], counts
     )
+    samples = jax.tree.map(lambda *xs: jnp.concatenate(xs), *at_head, samples)
     pieces.append(stack_blocks(kept))
     tail = n_steps - head - blocks * stride
     if tail:
@@ -114,7 +122,7 @@ def run(
     Args:
         net: The network.
         n_steps: Number of steps, static.
-        state: State at the start; default `net.init_state()`.
+        state: State at the start; default `net.init_state()`. It gets room for a spike of every neuron in a step.
         inputs: Arrays (n_steps, n) by population ("in": spikes or drive of discrete neurons, pA for continuous ones)
             or receptor ("E.AMPA": arrivals in its weight unit).
         record: What to keep; sampling periods count from the start of this run.
@@ -123,8 +131,9 @@ def run(
     Returns:
         Final state, and what was recorded: `out["spikes"]` maps populations to (n_steps, n), with gradient where the
         population has a surrogate; state variables (samples, k), means (samples,), rates in Hz (windows,), counts (n,).
+        Rates and counts carry the same gradient as spikes.
     Raises:
-        ValueError: Wrong inputs or records; differentiated through spikes of a population without surrogate.
+        ValueError: Wrong inputs, records or state; differentiated through spikes of a population without surrogate.
     References:
         The step: docs/semantics.md.
     Example:
@@ -134,12 +143,12 @@ def run(
         >>> out["E.V_mV"].shape
         (5, 2)
     """
-    if isinstance(n_steps, bool) or not isinstance(n_steps, int) or n_steps < 0:
+    if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 0:
         raise ValueError(f"run.n_steps: got {n_steps!r}; allowed: a whole number >= 0 (steps of dt_ms, not ms)")
     plan = make_plan(net, record, packed=False, capacity=None)
     xs = check_inputs(net, inputs, n_steps)
-    state = net.init_state() if state is None else state
-    final, kept, samples, counts = advance(net, state, xs, plan, (n_steps, 0), Mode(training, axis_name))
+    state = net.init_state() if state is None else resize(net, check_state(net, state), net.size())
+    final, kept, samples, counts = advance(net, state, xs, plan, (int(n_steps), 0), Mode(training, axis_name))
     out: dict[str, Any] = {}
     if plan.spikes is not None:
         out["spikes"] = kept
@@ -150,5 +159,5 @@ def run(
         out[f"count {p}"] = counts[f"count {p}"][-1]
     for p, window in plan.windows:
         at_ends = counts[f"total {p}"][1:-1][:: window // plan.stride].astype(float_dtype())
-        out[f"rate {p}"] = jnp.diff(at_ends) / (net.place(p)[2] * window * net.dt_ms * 1e-3)
+        out[f"rate {p}"] = jnp.diff(at_ends) / (max(net.size(p), 1) * window * net.dt_ms * 1e-3)
     return final, out

@@ -1,6 +1,6 @@
 """`simulate`: the host driver. It runs chunks, and looks at the network between them."""
 
-import math
+import dataclasses
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from ..stimuli import SpikeEvents
 from ._assemble import assemble
 from ._plan import Kept, Plan, make_plan, to_steps
 from ._progress import compile_seconds, progress_bar
+from ._room import capacity_of, check_state, resize
 from ._run import advance, check_inputs
 from ._solution import Solution
 from ._store import AbstractStore, FileStore, MemoryStore
@@ -83,23 +84,6 @@ def run_chunk(
     return Chunk(final, kept, samples, counts, _is_finite(final))
 
 
-def resize(net: Network, state: NetworkState, capacity: int) -> NetworkState:
-    """The same state with other room for spikes in a step; nothing in flight is lost when it grows."""
-    groups = []
-    for group, s in zip(net.groups, state.groups, strict=True):
-        room = max(1, min(capacity, group.size))
-        if s.ids is None or s.ids.shape[1] == room:
-            groups.append(s)
-            continue
-        ids = jnp.zeros((s.ids.shape[0], room), jnp.int32).at[:, : s.ids.shape[1]].set(s.ids[:, :room])
-        groups.append(eqx.tree_at(lambda x: x.ids, s, ids))
-    return NetworkState(state.tick, tuple(groups), state.links, state.stimuli)
-
-
-def _capacity(state: NetworkState) -> int:
-    return max((g.ids.shape[1] for g in state.groups if g.ids is not None), default=1)
-
-
 def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
     """The room that would have been needed, or 0 if there was enough."""
     need = 0
@@ -115,20 +99,22 @@ def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
 
 
 def _chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
-    """Steps of a chunk: all sampling periods divide it, and so does it the checkpoint period."""
-    unit = math.lcm(*(s.period for s in plan.samplers), *(w for _, w in plan.windows)) if plan.stride else 1
+    """Steps of a chunk: whole blocks of samples, or parts of one where it is long; equal parts of the checkpoint period."""
+    unit = max(plan.stride, 1)
     if chunk_ms is not None:
         wanted = to_steps("simulate.chunk_ms", chunk_ms, net.dt_ms)
     else:
         each = 4 * sum(net.groups[g].size // 32 + 1 + plan.room[g] for g in plan.recorded_groups(net))
-        sampled = 4 * sum((len(s.index) if s.index is not None else s.place[2] or s.place[1]) for s in plan.samplers)
+        sampled = 4 * sum(len(s.index) if s.index is not None else s.place[2] for s in plan.samplers)
         wanted = min(_CHUNK_STEPS, max(1, _CHUNK_BYTES // max(each + sampled // max(plan.stride, 1), 1)))
     limit = min(wanted, every or n_steps, n_steps)
+    if unit > limit:
+        return next((part for part in range(limit, limit // 2, -1) if unit % part == 0), limit)
     whole = every or n_steps
     for pieces in range(-(-whole // limit), -(-whole // limit) + 64):
         if whole % pieces == 0 and (whole // pieces) % unit == 0:
             return whole // pieces
-    return max(limit // unit, 1) * unit
+    return limit // unit * unit
 
 
 def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -148,7 +134,7 @@ def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.
     head = min((-tick) % plan.stride, n_steps) if plan.stride else 0
     for s in plan.samplers:
         values = np.asarray(chunk.samples[s.name])
-        ends = tick + head + plan.stride * (1 + np.arange(len(values)))
+        ends = tick + head + plan.stride * (np.arange(len(values)) + (head == 0))
         keep = ends % s.period == 0
         out[f"sample/{s.name}"], out[f"time/{s.name}"] = values[keep], ends[keep]
     for p, _ in plan.windows:
@@ -164,10 +150,8 @@ def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.
 class _Driver:
     """The loop over chunks: repeats one that overflowed, stops at one that is not finite."""
 
-    def __init__(
-        self, net: Network, state: NetworkState, plan: Plan, records_: Sequence[records.AbstractRecord]
-    ) -> None:
-        self.net, self.state, self.plan, self._records = net, state, plan, records_
+    def __init__(self, net: Network, state: NetworkState, plan: Plan) -> None:
+        self.net, self.state, self.plan = net, state, plan
         self.wall_s = self.compile_s = 0.0
 
     def chunk(self, inputs: dict[str, Array], n_steps: int) -> Chunk:
@@ -184,14 +168,17 @@ class _Driver:
             need = _overflow(self.net, chunk, self.plan)
             if not need:
                 return chunk
-            capacity = max(2 * _capacity(self.state), need + need // 2)
-            self.state = resize(self.net, self.state, capacity)
-            self.plan = make_plan(self.net, self._records, packed=True, capacity=capacity)
+            capacity = 1 << (need + need // 2 - 1).bit_length()  # powers of two: another seed, the same program
+            self.state = resize(self.net, self.state, max(capacity, capacity_of(self.state)))
+            room = tuple(
+                max(old, min(g.size, capacity)) for old, g in zip(self.plan.room, self.net.groups, strict=True)
+            )
+            self.plan = dataclasses.replace(self.plan, room=room)
 
     def locate(self, group: str, inputs: dict[str, Array], n_steps: int) -> str:
         """Step through the bad chunk and name the first step and variable that is not finite."""
         names = {g.name: i for i, g in enumerate(self.net.groups)}
-        empty = make_plan(self.net, (), packed=True, capacity=_capacity(self.state))
+        empty = make_plan(self.net, (), packed=True, capacity=capacity_of(self.state))
         state = self.state
         for k in range(n_steps):
             chunk: Chunk = run_chunk(self.net, state, {x: v[k : k + 1] for x, v in inputs.items()}, empty, (1, 0))
@@ -262,23 +249,22 @@ def simulate(
     n_steps = to_steps("simulate.duration_ms", duration_ms, net.dt_ms)
     asked = [record] if isinstance(record, records.AbstractRecord) else list(record)
     xs = check_inputs(net, inputs, n_steps)
-    capacity = options.get("capacity") or _first_capacity(net)
-    state = net.init_state(capacity) if state is None else resize(net, state, max(capacity, _capacity(state)))
-    plan = make_plan(net, asked, packed=True, capacity=_capacity(state))
+    state, capacity = _begin(net, state, options.get("capacity"))
     first = int(state.tick)
-    _check_listed(net, first, first + n_steps, bool(options.get("continued")))
+    _check_span(net, first, first + n_steps, bool(options.get("continued")))
     every = None
     if checkpoint is not None and checkpoint.every_ms is not None:
         every = min(to_steps("checkpoint.every_ms", checkpoint.every_ms, net.dt_ms), n_steps)
+    plan = make_plan(net, asked, packed=True, capacity=capacity, every=every)
     stream = options.get("stream")
     store: AbstractStore = MemoryStore() if stream is None else FileStore(stream, first)
-    driver = _Driver(net, state, plan, asked)
+    driver = _Driver(net, state, plan)
     length = _chunk_steps(net, plan, n_steps, options.get("chunk_ms"), every)
     result = "done"
     with progress_bar(bool(options.get("progress")), n_steps * net.dt_ms) as report:
         done = 0
         while done < n_steps:
-            now = min(length, n_steps - done)
+            now = min(length, n_steps - done, every - done % every if every else length)
             chunk = driver.chunk({k: v[done : done + now] for k, v in xs.items()}, now)
             bad = [g.name for g, ok in zip(net.groups, chunk.finite, strict=True) if not bool(ok)]
             if bad:
@@ -295,13 +281,25 @@ def simulate(
     return assemble(net, driver.plan, store, driver.state, first, result, (driver.wall_s, driver.compile_s))
 
 
-def _first_capacity(net: Network) -> int:
-    """Room to start with: a sixteenth of the largest group, at least 64; it grows when a step needs more."""
-    largest = max((g.size for g in net.groups), default=1)
-    return max(64, 1 << max(largest // 16 - 1, 0).bit_length())
+def _begin(net: Network, state: NetworkState | None, capacity: int | None) -> tuple[NetworkState, int]:
+    """State to start from, and its room: a sixteenth of the largest group, at least 64; it grows when a step needs more."""
+    if capacity is None:
+        largest = max((g.size for g in net.groups), default=1)
+        capacity = max(64, 1 << max(largest // 16 - 1, 0).bit_length())
+    elif isinstance(capacity, bool) or not isinstance(capacity, int | np.integer) or capacity < 1:
+        raise ValueError(f"simulate: got capacity {capacity!r}; allowed: a whole number >= 1, or None")
+    if state is None:
+        return net.init_state(int(capacity)), int(capacity)
+    capacity = max(int(capacity), capacity_of(check_state(net, state)))
+    return resize(net, state, capacity), capacity
 
 
-def _check_listed(net: Network, first: int, last: int, continued: bool) -> None:
+def _check_span(net: Network, first: int, last: int, continued: bool) -> None:
+    if last >= 2**31:
+        raise ValueError(
+            f"simulate.duration_ms: the run would end at {last * net.dt_ms:g} ms; allowed: below 2^31 steps, "
+            f"{2**31 * net.dt_ms:g} ms; choose a larger dt_ms"
+        )
     for name, bound in net.stimuli.items():
         if continued or not isinstance(bound.stimulus, SpikeEvents):
             continue

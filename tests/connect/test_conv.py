@@ -75,6 +75,13 @@ def test_pool(name, maximum):
     np.testing.assert_allclose(bind(pool, n_pre, n_post)(x.reshape(-1), ())[0], want.reshape(-1), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("maximum", [True, False])
+def test_pool_has_a_gradient_under_jit(maximum):
+    pool = bind((connect.MaxPool if maximum else connect.AvgPool)((2,), input_shape=(1, 4)), 4, 2)
+    gradient = jax.jit(jax.grad(lambda x: pool(x, ())[0].sum()))(np.arange(4, dtype=np.float32))
+    assert gradient.tolist() == ([0.0, 1.0, 0.0, 1.0] if maximum else [0.5] * 4)
+
+
 def test_weight_of_the_projection():
     bound = bind(connect.Conv(2, (3,), input_shape=(1, 5)), 5, 6, weight=0.5)
     assert bound.weight.shape == (2, 1, 3)

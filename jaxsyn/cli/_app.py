@@ -1,0 +1,136 @@
+"""The commands and their options. Each imports what it needs when it runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+main = typer.Typer(
+    name="jaxsyn",
+    help="Spiking neural networks in JAX: simulate, resume, train.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the results.", show_default=False)]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Messages as one JSON object a line, on stderr.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from .._version import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@main.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Exit codes: 0 done, 1 the run or a check failed, 2 bad usage or configuration."""
+
+
+@main.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="Configuration, *.toml or *.json.", show_default=False)],
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in the folder.")] = False,
+    log_json: LogJson = False,
+) -> None:
+    """Simulate a configuration; results go to --out (default: the name of the configuration + "-out")."""
+    from ._log import make_logger
+    from ._problems import ConfigError
+    from ._run import Request
+    from ._run import run as run_config
+
+    if resume and overwrite:
+        raise typer.BadParameter("give one of --resume and --overwrite, not both")
+    log = make_logger(log_json)
+    folder = Path(f"{config.stem}-out") if out is None else out
+    request = Request(config, folder, resume, overwrite, progress=not log_json and sys.stderr.isatty())
+    try:
+        summary = run_config(request, log)
+    except ConfigError as error:
+        if log_json:
+            log.error("bad configuration", problems=[vars(p) for p in error.problems])
+        else:
+            typer.echo(f"error: bad configuration\n{error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        log.error("interrupted", remedy="go on with --resume from the last checkpoint")
+        raise typer.Exit(1) from None
+    except Exception as error:
+        expected = type(error).__name__ in ("SimulationError", "MemoryError") or isinstance(error, OSError)
+        log.error("run failed", reason=str(error), kind=type(error).__name__, exc_info=not expected)
+        raise typer.Exit(1) from None
+    if not log_json:
+        _print_summary(summary, folder)
+
+
+def _print_summary(summary: dict[str, Any], folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    seconds = summary["seconds"]
+    table = Table(
+        title=f"{summary['t_stop_ms']:g} ms in {seconds['simulate']:.2f} s "
+        f"(+ {seconds['compile']:.1f} s compiling), {summary['neurons']} neurons, {summary['synapses']} synapses",
+        caption=f"results in {folder}",
+    )
+    for title in ("population", "neurons", "spikes", "rate (Hz)", "CV of intervals"):
+        table.add_column(title, justify="left" if title == "population" else "right")
+    for name, row in summary["populations"].items():
+        cv = "" if row["isi_cv"] is None else f"{row['isi_cv']:.2f}"
+        table.add_row(name, str(row["neurons"]), str(row["spikes"]), f"{row['rate_Hz']:.2f}", cv)
+    Console().print(table)
+
+
+@main.command()
+def demo(
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller network and less training.")] = False,
+    out: Out = None,
+) -> None:
+    """Simulate a balanced cortical network, resume it from a checkpoint bit for bit, and train a classifier."""
+    from rich.console import Console
+
+    from ._demo import run_demo
+
+    report = run_demo(out or Path("jaxsyn-demo"), quick, Console())
+    if not report.get("ok", True):
+        raise typer.Exit(1)
+
+
+@main.command()
+def info(as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False) -> None:
+    """Show versions, devices, and which kernels are in use and why."""
+    from . import _info
+
+    found = _info.info()
+    typer.echo(json.dumps(found, indent=2) if as_json else _info.text(found))
+
+
+@main.command()
+def doctor(out: Out = None) -> None:
+    """Check this installation and this machine; say what is wrong and what to do."""
+    from rich.console import Console
+
+    from ._doctor import examine
+
+    console = Console()
+    colors = {"ok": "green", "warn": "yellow", "fail": "red"}
+    failed = False
+    for check in examine(Path.cwd() if out is None else out):
+        failed |= check.status == "fail"
+        console.print(f"[{colors[check.status]}]{check.status:<5}[/]{check.name}: ", end="")
+        console.print(check.found, markup=False, highlight=False, soft_wrap=True)
+        if check.remedy:
+            console.print(f"     -> {check.remedy}", markup=False, highlight=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
