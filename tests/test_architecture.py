@@ -73,7 +73,7 @@ QUANTITIES |= {"conductance", "capacitance", "frequency", "distance", "radius", 
 NO_PHYSICS = {"_core", "_version", "kernels", "__main__", ""}  # these see arrays and counts
 
 MODELS = {"AbstractNeuron", "AbstractReceptor", "AbstractShortTerm"}  # what derives from these names its source
-BASES = {"Parameters"}  # infrastructure of _core that models derive from, with nothing left abstract
+BASES = {"Parameters", "Table"}  # infrastructure with nothing left abstract: models derive from it, config tables from it
 
 ROOMS = sorted(
     room for room in FLOORS if room and (PACKAGE / room).is_dir() and (PACKAGE / room / "__init__.py").exists()
@@ -325,7 +325,7 @@ def doc_faults(room: str, name: str, value: Any) -> Iterator[str]:
         yield f"does not explain {', '.join(unnamed)}; add to Args, with shape and unit"
     if parameters_of(value) and not state and not re.search(r"^(Args|Attributes):", doc, re.M):
         yield "has parameters but no section Args"
-    if not state and not name.startswith("Abstract"):
+    if not state and not name.startswith("Abstract") and not typing.is_typeddict(value):
         if ">>> " not in doc:
             yield "has no example; add Example: with a few runnable `>>> ` lines"
         model = MODELS.intersection(base.__name__ for base in getattr(value, "__mro__", ())) or room == "circuits"

@@ -6,7 +6,7 @@ where the worst figure is the one that comes closest to (or farthest beyond) its
 are listed. Everything is computed with the public functions of jaxsyn, in float64 unless a tolerance says float32.
 
 To add a family of files: a module here with `check(document, precision) -> iterable of Case`, named in `FAMILIES`;
-`PRECISIONS` in it names what it runs in (default: float64 alone).
+`PRECISIONS` in it names what it runs in (default: float64 alone), `XLA_FLAGS` what its own process is started with.
 """
 
 import argparse

@@ -3,7 +3,10 @@
 import argparse
 import importlib
 import json
+import os
 import pathlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -45,17 +48,26 @@ def _files(root: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def verdict(path: pathlib.Path) -> dict[str, Any]:
     """Outcome of one file as plain data."""
+    family = importlib.import_module(f"benchmarks.oracles.{FAMILIES[path.stem]}")
+    flags = getattr(family, "XLA_FLAGS", "")
+    if flags and flags not in os.environ.get("XLA_FLAGS", ""):
+        return _elsewhere(path, flags)
     began = time.perf_counter()
     try:
         document = json.loads(path.read_text(), parse_constant=_refuse)
         cases = cases_of(path.stem, document)
     except Exception as error:
         cases = [broken("file", f"{type(error).__name__}: {error}")]
+    return verdict_of(path.stem, cases, time.perf_counter() - began)
+
+
+def verdict_of(name: str, cases: list[Case], seconds: float) -> dict[str, Any]:
+    """Outcome of a file from its cases."""
     figures = [f for c in cases for f in c.figures]
     worst = max(figures, key=lambda f: (f.load, f.error), default=None)
     first = next((c for c in cases if not c.ok), None)
     return {
-        "file": path.stem,
+        "file": name,
         "pass": bool(cases) and first is None,
         "cases_passed": sum(c.ok for c in cases),
         "cases": len(cases),
@@ -63,9 +75,24 @@ def verdict(path: pathlib.Path) -> dict[str, Any]:
         "tolerance": worst.tolerance if worst else None,
         "worst_in": worst.what if worst else None,
         "first_failure": None if first is None else f"{first.name}: {_reason(first)}",
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(seconds, 1),
         "each": [(c.name, c.ok, _reason(c)) for c in cases],
     }
+
+
+def _elsewhere(path: pathlib.Path, flags: str) -> dict[str, Any]:
+    """Outcome of one file from a process of its own with other flags of the compiler."""
+    root = str(pathlib.Path(__file__).parents[2])
+    search = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "benchmarks", "oracles", str(path.parent.resolve()), "--only", path.stem, "--json"]
+    setting = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(), "PYTHONPATH": search}
+    done = subprocess.run([*command, "--cases"], env={**os.environ, **setting}, capture_output=True, text=True)
+    try:
+        outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    except (IndexError, json.JSONDecodeError):
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return verdict_of(path.stem, [broken("file", f"its process ended with {done.returncode}: {reason}")], 0.0)
+    return outcome
 
 
 def cases_of(name: str, document: Document) -> list[Case]:

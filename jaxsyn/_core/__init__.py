@@ -1,6 +1,7 @@
 """What every room stands on: field validation, errors, linear systems, stable names. Not public."""
 
 from ._errors import SimulationError as SimulationError
+from ._errors import named as named
 from ._fields import Parameters as Parameters
 from ._fields import as_float as as_float
 from ._fields import is_concrete as is_concrete

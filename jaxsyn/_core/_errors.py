@@ -1,4 +1,18 @@
-"""Errors that are not plain `ValueError`."""
+"""Errors that are not plain `ValueError`, and whose fault an error is."""
+
+import contextlib
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def named(owner: str) -> Iterator[None]:
+    """Put the owner, such as "projection 'E_I'", before a `ValueError` that does not name it."""
+    try:
+        yield
+    except ValueError as error:
+        if owner in str(error):
+            raise
+        raise ValueError(f"{owner}: {error}") from error
 
 
 class SimulationError(RuntimeError):

@@ -35,7 +35,11 @@ class LinearSystem:
 
 @dataclasses.dataclass(frozen=True)
 class Propagator:
-    """The exact step of a `LinearSystem` over one interval: `entries[row, column]`, structural zeros left out."""
+    """The exact step of a `LinearSystem` over one interval: `entries[row, column]` of exp(A t) - 1, zeros left out.
+
+    The difference to the identity is kept, and added to the values: exp(A t) itself is so close to it in a short step
+    that its rounding would add up (in float32 to 1e-5 after 500 steps of tau / 200).
+    """
 
     variables: tuple[Name, ...]
     entries: Entries
@@ -46,18 +50,16 @@ class Propagator:
         out: dict[Name, Array] = {}
         centered = {v: values[v] - self.rest[v] if v in self.rest else values[v] for v in self.variables}
         for row in self.variables:
-            total: Array | None = None
+            change: Array | None = None
             for column in self.variables:
                 entry = self.entries.get((row, column))
                 if entry is not None:
                     term = entry * centered[column]
-                    total = term if total is None else total + term
+                    change = term if change is None else change + term
             drive = self.entries.get((row, ("I_pA",)))
             if drive is not None and I_pA is not None:
-                total = drive * I_pA if total is None else total + drive * I_pA
-            if total is None:
-                total = jnp.zeros_like(values[row])
-            out[row] = total + self.rest[row] if row in self.rest else total
+                change = drive * I_pA if change is None else change + drive * I_pA
+            out[row] = values[row] if change is None else values[row] + change
         return out
 
 
@@ -73,10 +75,11 @@ _TERMS = 14  # 0.5^15 / 15! = 2e-17
 _SQUARINGS = 40
 
 
-def _expm(matrix: Array) -> Array:
-    """exp of small matrices (..., k, k), by scaling, Taylor series and squaring.
+def _expm1(matrix: Array) -> Array:
+    """exp(M) - 1 of small matrices (..., k, k), by scaling, Taylor series and squaring: (1 + E)^2 - 1 = 2 E + E^2.
 
-    `jax.scipy.linalg.expm` is as accurate, but its program for one 3 x 3 matrix takes 0.3 s to compile.
+    `jax.scipy.linalg.expm` loses the digits of the difference, and its program for one 3 x 3 matrix takes 0.3 s to
+    compile.
     """
     identity = jnp.broadcast_to(jnp.eye(matrix.shape[-1], dtype=matrix.dtype), matrix.shape)
     norm = jnp.max(jnp.sum(jnp.abs(matrix), axis=-1), axis=-1)
@@ -87,14 +90,14 @@ def _expm(matrix: Array) -> Array:
     def horner(total: Array, k: Array) -> tuple[Array, None]:
         return identity + scaled @ total / k, None
 
-    terms = jnp.arange(_TERMS, 0, -1, dtype=matrix.dtype)
+    terms = jnp.arange(_TERMS, 1, -1, dtype=matrix.dtype)
     total, _ = jax.lax.scan(horner, identity, terms)
 
-    def square(total: Array, k: Array) -> tuple[Array, None]:
-        return jnp.where((k < squarings)[..., None, None], total @ total, total), None
+    def square(less_1: Array, k: Array) -> tuple[Array, None]:
+        return jnp.where((k < squarings)[..., None, None], 2.0 * less_1 + less_1 @ less_1, less_1), None
 
-    total, _ = jax.lax.scan(square, total, jnp.arange(_SQUARINGS, dtype=matrix.dtype))
-    return total
+    less_1, _ = jax.lax.scan(square, scaled @ total, jnp.arange(_SQUARINGS, dtype=matrix.dtype))
+    return less_1
 
 
 def propagator(system: LinearSystem, interval_ms: Array | float) -> Propagator:
@@ -117,9 +120,9 @@ def propagator(system: LinearSystem, interval_ms: Array | float) -> Propagator:
     for (row, column), entry in system.entries.items():
         scaled = jnp.broadcast_to(jnp.asarray(entry * interval_ms, dtype), shape)
         matrix = matrix.at[..., names.index(row), names.index(column)].set(scaled)
-    exponential = _expm(matrix)
+    less_1 = _expm1(matrix)
     entries = {
-        (row, column): exponential[..., i, j]
+        (row, column): less_1[..., i, j]
         for i, row in enumerate(names[:-1])
         for j, column in enumerate(names)
         if keep[i, j]

@@ -5,5 +5,6 @@ test of these rates in `tests/circuits`.
 """
 
 from ._brunel import brunel as brunel
+from ._cortical import cortical_adex as cortical_adex
 from ._vogels_abbott import coba as coba
 from ._vogels_abbott import cuba as cuba

@@ -19,12 +19,13 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder of the results."
 LogJson = Annotated[bool, typer.Option("--log-json", help="Messages as one JSON object a line, on stderr.")]
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from .._version import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    return wanted
 
 
 @main.callback()
@@ -70,7 +71,9 @@ def run(
         expected = type(error).__name__ in ("SimulationError", "MemoryError") or isinstance(error, OSError)
         log.error("run failed", reason=str(error), kind=type(error).__name__, exc_info=not expected)
         raise typer.Exit(1) from None
-    if not log_json:
+    if log_json:
+        log.info("done", out=str(folder), **summary)
+    else:
         _print_summary(summary, folder)
 
 
@@ -78,18 +81,17 @@ def _print_summary(summary: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    seconds = summary["seconds"]
-    table = Table(
-        title=f"{summary['t_stop_ms']:g} ms in {seconds['simulate']:.2f} s "
-        f"(+ {seconds['compile']:.1f} s compiling), {summary['neurons']} neurons, {summary['synapses']} synapses",
-        caption=f"results in {folder}",
-    )
+    seconds, size = summary["seconds"], f"{summary['neurons']} neurons, {summary['synapses']} synapses"
+    computing = f"{seconds['simulate']:.2f} s (+ {seconds['compile']:.1f} s compiling)"
+    table = Table(caption=f"results in {folder}", caption_justify="left")
     for title in ("population", "neurons", "spikes", "rate (Hz)", "CV of intervals"):
         table.add_column(title, justify="left" if title == "population" else "right")
     for name, row in summary["populations"].items():
         cv = "" if row["isi_cv"] is None else f"{row['isi_cv']:.2f}"
         table.add_row(name, str(row["neurons"]), str(row["spikes"]), f"{row['rate_Hz']:.2f}", cv)
-    Console().print(table)
+    console = Console()
+    console.print(f"{summary['t_stop_ms']:g} ms of {size} in {computing}", highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 @main.command()

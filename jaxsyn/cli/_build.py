@@ -2,9 +2,9 @@
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .. import record as records
 from ..network import Network, Population, Projection
 from ._problems import ConfigError, Place, Problem, closest, field_name, shown
 from ._schema import WEIGHTS, Component, FileTable
+
+T = TypeVar("T")
 
 _OWNER = re.compile(r"\b(population|projection|stimulus) '([^']+)'", re.IGNORECASE)
 _ROOMS = {"population": "populations", "projection": "projections", "stimulus": "stimuli"}
@@ -68,7 +70,7 @@ class Builder:
 
     def _population(self, name: str, node: Any) -> Population:
         place = ("populations", name)
-        make = type(node).model_fields["parameters"].annotation.MODEL.make  # type: ignore[union-attr]
+        make = type(node).model_fields["parameters"].annotation.MODEL.make
         neuron = (
             self._try(place, make) if node.parameters is None else self.make(node.parameters, (*place, "parameters"))
         )
@@ -84,7 +86,7 @@ class Builder:
     def _options(self, node: Any, names: tuple[str, ...], place: Place) -> dict[str, Any]:
         return {n: self.make(getattr(node, n), (*place, n)) for n in names if n in node.model_fields_set}
 
-    def _try(self, place: Place, make: Any, *args: Any, **options: Any) -> Any:
+    def _try(self, place: Place, make: Callable[..., T], *args: Any, **options: Any) -> T:
         try:
             return make(*args, **options)
         except (TypeError, ValueError) as error:

@@ -41,7 +41,7 @@ def _whole(low: int, high: int) -> Any:
 
 def _named(kind: Any) -> Any:
     """Tables by name; names hold neither `.` nor `+`, which join names elsewhere."""
-    return dict[Annotated[str, pydantic.StringConstraints(pattern=r"^[^.+]+$")], kind]  # type: ignore[valid-type]
+    return dict[Annotated[str, pydantic.StringConstraints(pattern=r"^[^.+]+$")], kind]
 
 
 def _table(name: str, **fields: Any) -> type[Table]:
@@ -65,7 +65,7 @@ def _with_kind(receptors: Any) -> Any:
 @functools.cache
 def schema() -> type[Table]:
     """The table of a whole file, built from the models that the rooms export."""
-    receptors = Annotated[_named(union(AbstractReceptor)), pydantic.BeforeValidator(_with_kind)]
+    receptors: Any = Annotated[_named(union(AbstractReceptor)), pydantic.BeforeValidator(_with_kind)]
     neurons = {
         name: _population(
             model,

@@ -33,6 +33,7 @@ def info() -> dict[str, Any]:
     """What there is on this machine, as a table for JSON."""
     import jax
 
+    from .._core import float_dtype
     from .._version import __version__
     from ..kernels import native_available, native_status
 
@@ -48,7 +49,7 @@ def info() -> dict[str, Any]:
         "memory_available_GiB": round(available / 2**30, 1),
         "backend": jax.default_backend(),
         "devices": [{"kind": d.device_kind, "platform": d.platform, "id": d.id} for d in jax.devices()],
-        "x64": bool(jax.config.read("jax_enable_x64")),
+        "x64": float_dtype() == "float64",
         "kernels": {"native": native_available(), "why": native_status()},
     }
 

@@ -18,6 +18,7 @@ from ._output import population_summary, spike_arrays, state_arrays, write_json,
 from ._problems import ConfigError, Problem
 
 COPY = "config"  # with the suffix of the original
+SUFFIXES = (".toml", ".json")
 RESULTS = ("spikes.npz", "states.npz", "summary.json", "raster.png")
 
 
@@ -70,30 +71,40 @@ class _Run:
     def prepare(self) -> None:
         """Make the folder ready; what an earlier run left there is neither lost nor mixed in unasked."""
         out = self.request.out
-        earlier = [path for path in out.glob(f"{COPY}.*") if path.suffix in (".toml", ".json")] if out.exists() else []
         if out.exists() and not out.is_dir():
             raise self.refuse("--out", f"{out}, which is a file", "a folder", "name another one")
-        if earlier and self.request.resume:
-            old = read(earlier[0])
+        left = [
+            *out.glob("records/*.npz"),
+            *out.glob("checkpoints/*"),
+            *(out / n for n in RESULTS if (out / n).exists()),
+        ]
+        copies = [path for suffix in SUFFIXES if (path := out / f"{COPY}{suffix}").exists()]
+        if left and self.request.resume:
+            old = read(copies[0]) if copies else self.raw
             if old.get("run", {}).get("record") != self.raw["run"].get("record"):
-                said = "the records of the run that is resumed"
-                raise self.refuse(
-                    "run.record", "other records", said, f"see {earlier[0]}, or start anew with --overwrite"
-                )
-        elif earlier and not self.request.overwrite:
+                remedy = f"take those of {copies[0]}, or start anew with --overwrite"
+                raise self.refuse("run.record", "other records", "the records of the run that is resumed", remedy)
+        elif left and not self.request.overwrite:
             allowed = "a folder without results"
             remedy = "go on with --resume, replace it with --overwrite, or name another folder with --out"
             raise self.refuse("--out", f"{out}, which holds a run", allowed, remedy)
-        elif earlier:
+        elif left:
             for name in ("records", "checkpoints"):
                 shutil.rmtree(out / name, ignore_errors=True)
-            for path in (*earlier, *(out / name for name in RESULTS)):
-                path.unlink(missing_ok=True)
-        (out / "checkpoints").mkdir(parents=True, exist_ok=True)
-        copy = out / f"{COPY}{self.request.config.suffix}"
-        if copy.resolve() != self.request.config.resolve():
-            text = self.request.config.read_bytes()
-            write_whole(copy, lambda file: _write(file, text))
+            for name in RESULTS:
+                (out / name).unlink(missing_ok=True)
+
+    def copy_config(self) -> None:
+        """Leave a copy of the configuration beside the results."""
+        out, config = self.request.out, self.request.config
+        out.mkdir(parents=True, exist_ok=True)
+        copy = out / f"{COPY}{config.suffix}"
+        if copy.resolve() == config.resolve():
+            return
+        for suffix in SUFFIXES:
+            (out / f"{COPY}{suffix}").unlink(missing_ok=True)
+        text = config.read_bytes()
+        write_whole(copy, lambda file: _write(file, text))
 
     def start(self, net: Network) -> NetworkState | None:
         """State to go on from, or None to begin."""
@@ -106,7 +117,9 @@ class _Run:
         try:
             state = checkpoint.restore(folder, net)
         except ValueError as error:
-            raise self.refuse("--resume", str(error), "the network of the checkpoint", "or start anew") from error
+            said = str(error).split("; restore into", 1)[0]
+            remedy = "restore that configuration, or start anew with --overwrite"
+            raise self.refuse("--resume", said, "the network of the checkpoint", remedy) from error
         t_ms, duration_ms = int(state.tick) * net.dt_ms, self.config.run.duration_ms
         if int(state.tick) > self.steps(net):
             allowed = f">= {t_ms:g}, where the run already is"
@@ -116,7 +129,7 @@ class _Run:
 
     def steps(self, net: Network) -> int:
         """Steps of the whole run."""
-        return round(self.config.run.duration_ms / net.dt_ms)
+        return round(float(self.config.run.duration_ms) / net.dt_ms)
 
     def simulate(self, net: Network, records: list[AbstractRecord], state: NetworkState | None) -> Solution:
         """The whole run as one solution; only what is left is computed."""
@@ -193,7 +206,6 @@ def run(request: Request, log: Any) -> dict[str, Any]:
     whole.prepare()
     log.info("built", neurons=net.size(), seconds=round(built_s, 3), kernels=native_status())
     state = whole.start(net)
+    whole.copy_config()
     solution = whole.simulate(net, records, state)
-    summary = whole.write(net, solution, {"build": built_s})
-    log.info("done", out=str(request.out), **summary)
-    return summary
+    return whole.write(net, solution, {"build": built_s})

@@ -4,9 +4,10 @@ import dataclasses
 import functools
 import inspect
 import math
+import operator
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Union
 
 import jax
@@ -111,6 +112,11 @@ def check_whole(low: int | None = None, high: int | None = None) -> Callable[[An
     return validate
 
 
+def _either(parts: Iterable[Any]) -> Any:
+    """The union of types that are known only now."""
+    return functools.reduce(operator.or_, parts)
+
+
 def _form(value: Any) -> str:
     if not isinstance(value, Mapping):
         return "(numbers)"
@@ -126,7 +132,7 @@ def values(limits: Limits, *, distribution: bool = False, mapping: bool = False)
         parts.append(Annotated[union(AbstractDistribution, "distribution"), pydantic.Tag("(distribution)")])
         said.append("{distribution = ...}")
     if mapping:
-        inner = values(limits, distribution=distribution)
+        inner: Any = values(limits, distribution=distribution)
         parts.append(Annotated[dict[str, inner], pydantic.Tag("(mapping)")])
         said.append("{receptor = ...}")
     choose = pydantic.Discriminator(
@@ -135,7 +141,7 @@ def values(limits: Limits, *, distribution: bool = False, mapping: bool = False)
         custom_error_message="-",
         custom_error_context=_Context(allowed=", ".join(said)),
     )
-    return Annotated[Union[tuple(parts)], choose]
+    return Annotated[_either(parts), choose]
 
 
 def union(base: type, key: str = "kind", within: tuple[str, ...] = ()) -> Any:
@@ -155,7 +161,7 @@ def choice(tables: Mapping[str, type[Table]], key: str) -> Any:
     choose = pydantic.Discriminator(
         tag, custom_error_type="model", custom_error_message="-", custom_error_context=context
     )
-    return Annotated[Union[tuple(Annotated[t, pydantic.Tag(name)] for name, t in tables.items())], choose]
+    return Annotated[_either(Annotated[t, pydantic.Tag(name)] for name, t in tables.items()), choose]
 
 
 @functools.cache
@@ -218,8 +224,9 @@ def translate(hint: Any, limits: Limits, within: tuple[str, ...] = ()) -> Any:
     if origin is tuple:
         parts = tuple(a if a is Ellipsis else translate(a, limits, within) for a in inner)
         return Annotated[tuple[parts], pydantic.Field(strict=False)]  # type: ignore[valid-type]
-    if inspect.isclass(hint) and inspect.isabstract(hint) and len(models(hint)) > 1:
-        return union(hint, within=within)
+    base: Any = hint
+    if inspect.isclass(hint) and inspect.isabstract(hint) and len(models(base)) > 1:
+        return union(base, within=within)
     return None
 
 
@@ -227,6 +234,6 @@ def _translate_union(hints: list[Any], limits: Limits, within: tuple[str, ...]) 
     drawn = any(inspect.isclass(h) and issubclass(h, AbstractDistribution) for h in hints)
     if drawn or any(str(h).startswith(("numpy._typing", "collections.abc.Buffer")) for h in hints):
         form = values(limits, distribution=drawn)
-        return Union[bool, form] if bool in hints else form
+        return _either((bool, form)) if bool in hints else form
     parts = tuple(t for t in (translate(h, limits, within) for h in hints) if t is not None)
-    return Union[parts] if parts else None
+    return _either(parts) if parts else None

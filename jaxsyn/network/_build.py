@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import Weights, as_float, float_dtype
+from .._core import Weights, as_float, float_dtype, named
 from ..connect import (
     AbstractDistribution,
     AbstractRule,
@@ -149,11 +149,12 @@ def build_links(
     """All projections, drawn, sorted and bound to groups."""
     links: list[AbstractLink] = []
     for name, projection in projections.items():
-        weights = resolve_weights(name, projection, populations)
-        if isinstance(projection.connectivity, AbstractTransform):
-            links.append(_transform_link(name, projection, populations, layout, weights, dt_ms, GraphKey(seed, name)))
-        else:
-            links += _sparse_links(name, projection, populations, layout, weights, dt_ms, GraphKey(seed, name))
+        weights, key = resolve_weights(name, projection, populations), GraphKey(seed, name)
+        with named(f"projection {name!r}"):
+            if isinstance(projection.connectivity, AbstractTransform):
+                links.append(_transform_link(name, projection, populations, layout, weights, dt_ms, key))
+            else:
+                links += _sparse_links(name, projection, populations, layout, weights, dt_ms, key)
     return links
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import kernels
-from .._core import Array, is_concrete
+from .._core import Array, is_concrete, named
 from ..neurons import MembraneState
 from ..stimuli import AbstractStimulus, AbstractWaveform, Draw
 from . import _build as build
@@ -277,6 +277,6 @@ def _bind_stimulus(
                 f"stimulus {name!r}: weight of {receptor or 'drive'} has shape {np.shape(value)}; allowed: "
                 f"() or ({size},)"
             )
-    return BoundStimulus(
-        stimulus.bind(size, dt_ms), weights[0], tuple(parts), size, kernels.stream_id(f"stimulus {name}")
-    )
+    with named(f"stimulus {name!r}"):
+        bound = stimulus.bind(size, dt_ms)
+    return BoundStimulus(bound, weights[0], tuple(parts), size, kernels.stream_id(f"stimulus {name}"))

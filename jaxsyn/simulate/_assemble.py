@@ -52,8 +52,12 @@ def assemble(
 def _trace(net: Network, store: AbstractStore, s: Sampler) -> Trace:
     values, ticks = store.read(f"sample/{s.name}"), store.read(f"time/{s.name}")
     times = np.concatenate(ticks).astype(np.float64) * net.dt_ms if ticks else np.zeros(0)
-    width = () if s.kind == "mean" else (len(s.index) if s.index is not None else s.place[2],)
-    data = np.concatenate(values) if values else np.zeros((0, *width), float_dtype())
+    if values:
+        data = np.concatenate(values)
+    elif s.kind == "mean":
+        data = np.zeros(0, float_dtype())
+    else:
+        data = np.zeros((0, len(s.index) if s.index is not None else s.place[2]), float_dtype())
     if s.kind == "weights":
         link = net.links[s.place[0]]
         assert isinstance(link, SparseLink)

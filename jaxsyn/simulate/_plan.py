@@ -22,7 +22,10 @@ Kept = dict[str, Any]
 
 
 class Sampler(eqx.Module):
-    """A state variable (or the weights of a projection) to sample: where it is and which entries."""
+    """A state variable (or the weights of a projection) to sample: where it is and which entries.
+
+    Weights are taken with their padding, whose length another seed does not change; `trim` drops it.
+    """
 
     name: str = eqx.field(static=True)
     kind: str = eqx.field(static=True)
@@ -30,14 +33,15 @@ class Sampler(eqx.Module):
     place: tuple[int, int, int] = eqx.field(static=True)
     path: tuple[str, ...] = eqx.field(static=True)
     index: tuple[int, ...] | None = eqx.field(static=True)
-    synapses: tuple[tuple[int, int], ...] = eqx.field(static=True, default=())
+    columns: tuple[int, ...] | None = eqx.field(static=True)
+    links: tuple[int, ...] = eqx.field(static=True, default=())
 
     def sample(self, net: Network, state: NetworkState) -> Array:
         """Present values, shape (k,), (receptors, k) for weights, or () for a mean."""
         if self.kind == "weights":
-            parts = [_weights_of(net.links[i], n) for i, n in self.synapses]
+            parts = [_padded_weights(net.links[i]) for i in self.links]
             values = parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1)
-            return values if self.index is None else values[:, jnp.asarray(self.index, jnp.int32)]
+            return values if self.columns is None else values[:, jnp.asarray(self.columns, jnp.int32)]
         g, first, size = self.place
         part: Any = state.groups[g].membrane
         for step in self.path:
@@ -45,12 +49,25 @@ class Sampler(eqx.Module):
         values = part[first : first + size]
         if self.kind == "mean":
             return jnp.mean(values)
-        return values if self.index is None else values[jnp.asarray(self.index, jnp.int32)]
+        return values if self.columns is None else values[jnp.asarray(self.columns, jnp.int32)]
+
+    def trim(self, net: Network, samples: Any) -> Any:
+        """Samples without padding, (t, receptors, synapses) for weights."""
+        if self.kind != "weights" or self.columns is not None:
+            return samples
+        return samples[..., _synapse_columns(net, self.links)]
 
 
-def _weights_of(link: AbstractLink, n: int) -> Array:
+def _padded_weights(link: AbstractLink) -> Array:
     assert isinstance(link, SparseLink)
-    return link.weight[:, :n] if link.weight.shape[1] > 1 else jnp.broadcast_to(link.weight, (len(link.receptors), n))
+    return jnp.broadcast_to(link.weight, (len(link.receptors), link.graph.n_padded))
+
+
+def _synapse_columns(net: Network, links: Sequence[int]) -> np.ndarray[Any, Any]:
+    """Where the synapses of some links stand among their weights with padding."""
+    graphs = [link.graph for link in (net.links[i] for i in links) if isinstance(link, SparseLink)]
+    starts = np.cumsum([0, *(graph.n_padded for graph in graphs)])
+    return np.concatenate([start + np.arange(g.n_synapses) for start, g in zip(starts, graphs, strict=False)])
 
 
 class Plan(eqx.Module):
@@ -213,7 +230,8 @@ def _state_sampler(net: Network, r: record.State | record.Mean) -> Sampler:
     if index is not None and index and max(index) >= size:
         raise ValueError(f"record {r.name!r}: index {max(index)} is out of range; {population!r} has {size} neurons")
     period = 1 if r.every_ms is None else to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)
-    return Sampler(r.name, "state" if isinstance(r, record.State) else "mean", period, (g, first, size), where, index)
+    kind = "state" if isinstance(r, record.State) else "mean"
+    return Sampler(r.name, kind, period, (g, first, size), where, index, index)
 
 
 def _weight_sampler(net: Network, r: record.Weights) -> Sampler:
@@ -223,12 +241,14 @@ def _weight_sampler(net: Network, r: record.Weights) -> Sampler:
         raise ValueError(f"record {r.name!r}: unknown sparse projection; the network has {sparse or 'none'}")
     if not all(is_concrete(k.graph.row_ptr) for _, k in found):
         raise ValueError(f"record {r.name!r}: the graph is traced, so its synapses cannot be counted; close over it")
-    synapses = tuple((i, k.graph.n_synapses) for i, k in found)  # one link for each group of targets
-    n = sum(count for _, count in synapses)
-    if r.index and max(r.index) >= n:
-        raise ValueError(f"record {r.name!r}: index {max(r.index)} is out of range; it has {n} synapses")
+    links = tuple(i for i, _ in found)  # one for each group of targets
+    stored = _synapse_columns(net, links)
+    if r.index and max(r.index) >= len(stored):
+        raise ValueError(f"record {r.name!r}: index {max(r.index)} is out of range; it has {len(stored)} synapses")
+    columns = None if r.index is None else tuple(stored[list(r.index)].tolist())
+    padded = sum(k.graph.n_padded for _, k in found)
     period = 1 if r.every_ms is None else to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)
-    return Sampler(r.name, "weights", period, (found[0][0], 0, n), (), r.index, synapses)
+    return Sampler(r.name, "weights", period, (links[0], 0, padded), (), r.index, columns, links)
 
 
 def stack_blocks(kept: Any) -> Any:

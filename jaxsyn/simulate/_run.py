@@ -154,7 +154,7 @@ def run(
         out["spikes"] = kept
     for s in plan.samplers:
         every = s.period // plan.stride
-        out[s.name] = samples[s.name][every - 1 :: every]
+        out[s.name] = s.trim(net, samples[s.name][every - 1 :: every])
     for p in plan.counts:
         out[f"count {p}"] = counts[f"count {p}"][-1]
     for p, window in plan.windows:

@@ -133,7 +133,7 @@ def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.
     out["span"] = np.asarray([tick, tick + n_steps])
     head = min((-tick) % plan.stride, n_steps) if plan.stride else 0
     for s in plan.samplers:
-        values = np.asarray(chunk.samples[s.name])
+        values = s.trim(net, np.asarray(chunk.samples[s.name]))
         ends = tick + head + plan.stride * (np.arange(len(values)) + (head == 0))
         keep = ends % s.period == 0
         out[f"sample/{s.name}"], out[f"time/{s.name}"] = values[keep], ends[keep]

@@ -75,7 +75,7 @@ def read_chunks(paths: list[Path], name: str) -> list[np.ndarray[Any, Any]]:
     out = []
     for path in paths:
         try:
-            with np.load(path, allow_pickle=False) as chunk:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as chunk:
                 if name in chunk:
                     out.append(chunk[name])
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:

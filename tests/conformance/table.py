@@ -92,7 +92,7 @@ def _discrete() -> Iterator[Row]:
         "DiscreteALIF": (lambda k: n.DiscreteALIF(decay=0.9 * k), 0.3),
         "DiscreteCuBaLIF": (lambda k: n.DiscreteCuBaLIF(alpha=0.8 * k), 0.3),
         "DiscreteIF": (lambda k: n.DiscreteIF(threshold=1.0 * k), 0.3),
-        "IzhikevichPublished": (lambda k: n.IzhikevichPublished(a_per_ms=0.02 * k), 20.0),
+        "IzhikevichPublished": (lambda k: n.IzhikevichPublished(a_per_ms=0.02 * k, substeps=4), 20.0),  # coarser amplifies roundings
     }
     for name, (make, drive) in makes.items():
         variable = "E.V_mV" if name.startswith("Izh") else "E.v"

@@ -134,13 +134,13 @@ def test_inputs_are_currents_during_a_step_and_arrivals_at_its_end() -> None:
         assert np.array_equal(one, two)
 
 
-def _sparse(rng: np.random.Generator, n: int, m: int, delay: int, shape: tuple[int, int]) -> tuple[Any, Any, int]:
-    """Random edges n -> m with weights in eighths, as a projection's arguments and as a matrix."""
+def sparse_and_dense(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """Random edges with weights in eighths, and the same as a matrix."""
     pre, post = (rng.integers(0, size, 9) for size in shape)
-    weight = rng.integers(-4, 9, 9) / 8
+    weight = rng.integers(-2, 9, 9) / 8
     matrix = np.zeros(shape)
     np.add.at(matrix, (pre, post), weight)
-    return (js.connect.Edges(pre, post), weight), matrix, delay
+    return js.connect.Edges(pre, post), weight, matrix
 
 
 def test_discrete_populations_follow_one_another_within_a_step() -> None:
@@ -157,7 +157,7 @@ def test_discrete_populations_follow_one_another_within_a_step() -> None:
     arrows = [("in", "h", 0), ("h", "g", 0), ("g", "out", 0), ("in", "out", 2), ("g", "h", 1), ("h", "h", 1)]
     projections, matrices = {}, []
     for i, (a, b, delay) in enumerate(arrows):
-        (rule, weight), matrix, _ = _sparse(rng, 0, 0, delay, (sizes[a], sizes[b]))
+        rule, weight, matrix = sparse_and_dense(rng, (sizes[a], sizes[b]))
         if i % 2:
             projections[f"p{i}"] = js.Projection(a, b, js.connect.Dense(), weight=matrix, delay_ms=delay)
         else:

@@ -23,7 +23,7 @@ def test_a_panel_for_each_metric_a_line_for_each_split() -> None:
     assert loss.lines[1].get_ydata().tolist() == [2.1, 1.2, 0.8]
     assert accuracy.lines[0].get_ydata().tolist() == pytest.approx([20.0, 70.0, 99.0])
     assert [text.get_text() for text in accuracy.get_legend().get_texts()] == ["train", "test"]
-    assert accuracy.get_title(loc="right") == "best test 80.0 %"
+    assert accuracy.get_title(loc="right") == "test 75.0 %"
     assert loss.get_ylim()[0] == 0.0
 
 
@@ -34,14 +34,14 @@ def test_rows_steps_and_percent() -> None:
     assert loss.lines[0].get_xdata().tolist() == [100.0, 200.0]
     assert loss.get_ylim()[0] < -0.5
     assert accuracy.lines[0].get_ydata().tolist() == [55.0, 60.0]
-    assert accuracy.get_title(loc="right") == "best validation 60.0 %"
+    assert accuracy.get_title(loc="right") == "validation 60.0 %"
 
 
 def test_a_row_may_lack_a_metric() -> None:
     rows = [{"loss": 1.0}, {"loss": 0.5, "accuracy": 0.9}]
     accuracy = plot.training(rows).axes[1]
     assert np.isnan(accuracy.lines[0].get_ydata()[0])
-    assert accuracy.get_title(loc="right") == "best 90.0 %"
+    assert accuracy.get_title(loc="right") == "90.0 %"
 
 
 def test_into_given_axes() -> None:

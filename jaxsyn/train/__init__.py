@@ -1,0 +1,30 @@
+"""Learning: losses of spike trains and potentials, what to train, a loop to do it, and digits to try it on.
+
+A network is trained as it is simulated: give the populations on the way a surrogate (`Population(..., surrogate=...)`)
+and differentiate through `js.run`. Nothing here is needed for that; `fit` is the loop most people would write.
+
+- `count_cross_entropy`, `first_spike_cross_entropy`, `membrane_cross_entropy`: losses of one sample; `accuracy`
+- `Classification`: show a sample to a network, read its answer, compare with the label
+- `fit`, `evaluate`: train on a data set with any optax optimizer; score
+- `trainable`: which numbers of a network are trained
+- `digits`: 1797 handwritten digits
+
+To add a loss: a function of one recorded array (steps, neurons) and a label, finite for silent neurons and any input;
+put it into the table of tests/train/test_losses.py. To add another kind of task (regression, sequences): subclass
+`AbstractTask` with `check` and `evaluate`.
+"""
+
+from ._digits import Digits as Digits
+from ._digits import digits as digits
+from ._fit import FitOptions as FitOptions
+from ._fit import History as History
+from ._fit import TrainingError as TrainingError
+from ._fit import evaluate as evaluate
+from ._fit import fit as fit
+from ._losses import accuracy as accuracy
+from ._losses import count_cross_entropy as count_cross_entropy
+from ._losses import first_spike_cross_entropy as first_spike_cross_entropy
+from ._losses import membrane_cross_entropy as membrane_cross_entropy
+from ._task import AbstractTask as AbstractTask
+from ._task import Classification as Classification
+from ._trainable import trainable as trainable

@@ -1,0 +1,73 @@
+"""Which numbers of a network are trained."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..network import Network
+
+_WEIGHT = re.compile(r"links\.\d+\.(weight|transform\..+)")
+
+
+def trainable(net: Network, *, parameters: Sequence[str] = ()) -> Any:
+    """Which leaves of a network are trained: its weights, and other parameters only where they are named.
+
+    Weights are those of the synapses and of the dense transforms with their biases. Everything else stays as it is: a
+    decay of the weights in the optimizer, for instance, would move a resting potential without any gradient.
+    Numbers with a bound (a decay, a conductance) can leave it; keep them inside with the optimizer, e.g. with
+    `optax.keep_params_nonnegative`.
+
+    Args:
+        net: The network.
+        parameters: Names of further parameters: "hidden.threshold" (neuron), "E.AMPA.kinetics.tau_ms" (receptor),
+            "E_E.gain", "E_E.short_term.U" (projection).
+    Returns:
+        A tree like the network with True at every trained leaf, for `eqx.partition(net, trainable(net))`.
+    Raises:
+        ValueError: An unknown parameter (names those there are), or one that several populations share and that is not
+            named for each of them.
+    Example:
+        >>> import equinox as eqx, jaxsyn as js
+        >>> net = js.Network({"in": js.Population(js.neurons.Relay(), 4), "out": js.Population(
+        ...     js.neurons.LeakyIntegrator(), 2)}, {"w": js.Projection("in", "out", js.connect.Dense())}, dt_ms=1.0)
+        >>> weights, rest = eqx.partition(net, trainable(net, parameters=["out.decay"]))
+        >>> [leaf.shape for leaf in jax.tree.leaves(weights)]
+        [(), (4, 2)]
+    """
+    if isinstance(parameters, str):
+        parameters = (parameters,)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(net)
+    paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
+    floating = {p for p, (_, x) in zip(paths, leaves, strict=True) if jnp.issubdtype(x.dtype, jnp.floating)}
+    named = _named(net, floating)
+    chosen = {path for path in floating if _WEIGHT.fullmatch(path)}
+    for name in parameters:
+        if name not in named:
+            raise ValueError(f"trainable.parameters: unknown {name!r}; the network has {', '.join(sorted(named))}")
+        sharers = sorted(n for n, path in named.items() if path == named[name] and n not in parameters)
+        if sharers:
+            raise ValueError(
+                f"trainable.parameters: {name!r} is one array together with {', '.join(map(repr, sharers))}, as these "
+                "populations are stepped as one; name them all, or give them different models"
+            )
+        chosen.add(named[name])
+    return jax.tree.unflatten(structure, [path in chosen for path in paths])
+
+
+def _named(net: Network, floating: set[str]) -> dict[str, str]:
+    """Path in the tree by the name that a user knows, of everything that can be trained besides weights."""
+    named: dict[str, str] = {}
+    for g, group in enumerate(net.groups):
+        for field, owner in (("neuron", ""), ("receptors", "")):
+            start = f"groups.{g}.{field}."
+            for path in floating:
+                if path.startswith(start):
+                    named |= {f"{member}.{owner}{path.removeprefix(start)}": path for member, _, _ in group.members}
+    for i, link in enumerate(net.links):
+        for path in floating:
+            if path.startswith((f"links.{i}.gain", f"links.{i}.short_term.")):
+                named[f"{link.name}.{path.removeprefix(f'links.{i}.')}"] = path
+    return named
