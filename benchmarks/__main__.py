@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, text in COMMANDS.items():
         room = importlib.import_module(f"benchmarks.{name}")
-        room.add_arguments(commands.add_parser(name, help=text, description=room.__doc__.splitlines()[0]))
+        room.add_arguments(commands.add_parser(name, help=text, description=(room.__doc__ or "").partition("\n")[0]))
     arguments = parser.parse_args(argv)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     status: int = importlib.import_module(f"benchmarks.{arguments.what}").main(arguments)

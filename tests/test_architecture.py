@@ -73,7 +73,7 @@ QUANTITIES |= {"conductance", "capacitance", "frequency", "distance", "radius", 
 NO_PHYSICS = {"_core", "_version", "kernels", "__main__", ""}  # these see arrays and counts
 
 MODELS = {"AbstractNeuron", "AbstractReceptor", "AbstractShortTerm"}  # what derives from these names its source
-BASES = {"Parameters", "Table"}  # infrastructure with nothing left abstract: models derive from it, config tables from it
+BASES = {"Parameters", "Table"}  # nothing is left abstract in these: models and config tables derive from them
 
 ROOMS = sorted(
     room for room in FLOORS if room and (PACKAGE / room).is_dir() and (PACKAGE / room / "__init__.py").exists()

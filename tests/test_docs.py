@@ -10,6 +10,7 @@ import inspect
 import io
 import pathlib
 import re
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -67,6 +68,16 @@ class EveryDocstring(doctest.DocTestFinder):
         return inspect.isroutine(inspect.unwrap(obj))
 
 
+@pytest.fixture
+def plain_errors() -> Iterator[None]:
+    """Exceptions without the note that JAX adds about its traceback, which doctest would compare."""
+    before = jax.config.jax_traceback_filtering
+    jax.config.update("jax_traceback_filtering", "off")
+    yield
+    jax.config.update("jax_traceback_filtering", before)
+
+
+@pytest.mark.usefixtures("plain_errors")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_run(name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

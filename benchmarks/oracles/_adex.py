@@ -1,4 +1,4 @@
-"""adex_patterns: firing patterns with controlled error and in the default 0.1 ms mode, and the rheobase in closed form."""
+"""adex_patterns: firing patterns with controlled error and in the default 0.1 ms mode; rheobase in closed form."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

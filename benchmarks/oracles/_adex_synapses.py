@@ -1,5 +1,6 @@
 """adex_synapses: AdEx cells behind listed input spikes, with refractoriness, solved and in the default 0.1 ms mode."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,8 +28,8 @@ def check(document: Document, precision: str) -> Iterator[Case]:
             yield broken(name, f"unknown kind {kind!r}")
     for kind, members in groups.items():
         if members:
-            yield from attempt(list(members), lambda k=kind, m=members: _solved(k, m, document["tolerance"]))
-            yield from attempt(list(members), lambda k=kind, m=members: _on_grid(k, m, document["tolerance"]))
+            yield from attempt(list(members), functools.partial(_solved, kind, members, document["tolerance"]))
+            yield from attempt(list(members), functools.partial(_on_grid, kind, members, document["tolerance"]))
 
 
 def _population(kind: str, members: Members) -> js.Population:
@@ -92,10 +93,8 @@ def _on_grid(kind: str, members: Members, tolerance: dict[str, Any]) -> Iterator
         neurons = np.concatenate([np.full(len(c[key]), i) for i, c in enumerate(cases)]).astype(int)
         weights = np.concatenate([np.full(len(c[key]), c["params"][weight]) for c in cases])
         every += times.tolist()
-        unit = {"weight_nS" if kind == "cond" else "weight_pA": {receptor: 1.0}}
-        stimuli[receptor] = js.stimuli.SpikeTimes(
-            "cells", times_ms=times, neurons=neurons, amplitudes=weights, **unit
-        )
+        unit: dict[str, Any] = {"weight_nS" if kind == "cond" else "weight_pA": {receptor: 1.0}}
+        stimuli[receptor] = js.stimuli.SpikeTimes("cells", times_ms=times, neurons=neurons, amplitudes=weights, **unit)
     dt_ms = common_step(every, 0.1)
     net = js.Network({"cells": _population(kind, members)}, stimuli=stimuli, dt_ms=dt_ms)
     T_ms = max(float(c["params"]["T"]) for c in cases)

@@ -58,7 +58,7 @@ def at(trace: js.Trace, column: int, start: float, times_ms: Any) -> np.ndarray[
     if np.any(near >= len(y)):
         raise ValueError(f"sample at {wanted.max()} ms lies after the run")
     on_grid = np.abs(wanted / dt_ms - near) < 1e-4
-    out = y[near]
+    out: np.ndarray[Any, Any] = y[near]
     for k in np.flatnonzero(~on_grid):
         out[k] = cubic(t, y, int(np.clip(wanted[k] / dt_ms - 1, 0, len(y) - 4)), wanted[k])
     return out

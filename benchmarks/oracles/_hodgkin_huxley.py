@@ -1,5 +1,6 @@
-"""hh_spikes: three Hodgkin-Huxley cells with controlled error, the error of exponential Euler, Hopf points, f-I curves."""
+"""hh_spikes: three Hodgkin-Huxley cells with controlled error, exponential Euler, Hopf points, f-I curves."""
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -41,8 +42,8 @@ def check(document: Document, precision: str) -> Iterator[Case]:
             yield broken(name, "no model of that name")
             continue
         curve = curves.get(name, [])
-        yield from attempt(names, lambda n=name, m=model, c=curve: _solved(n, m, c, tolerance))
-        yield from attempt(names, lambda n=name, m=model: _euler(n, m, tolerance))
+        yield from attempt(names, functools.partial(_solved, name, model, curve, tolerance))
+        yield from attempt(names, functools.partial(_euler, name, model, tolerance))
     listed = document.get("squid_bifurcations_uA_cm2")
     if listed:
         yield from attempt(["squid Hopf points"], lambda: [_hopf(listed, tolerance)])
@@ -62,7 +63,7 @@ def _solved(name: str, model: dict[str, Any], curve: list[list[float]], toleranc
     """Runs and points of the f-I curve as one population."""
     runs, T_ms = model["runs"], float(model["T_ms"])
     neuron = _neuron(name, model)
-    gates = neuron.steady_state(np.float64(model["V0_mV"]))
+    gates = neuron.steady_state(jax.numpy.asarray(float(model["V0_mV"])))
     own = [gates.h, gates.n] if neuron.kinetics.instantaneous_m else [gates.m, gates.h, gates.n]
     start = difference("gates at the start", own, model["gates0"], 1e-9)
     I = np.array([float(run["I"]) for run in runs] + [float(i) for i, _ in curve])

@@ -1,5 +1,6 @@
 """lif_rates: closed forms of the firing rate, held against simulation, and rates under Poisson input."""
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +23,7 @@ def check(document: Document, precision: str) -> Iterator[Case]:
         yield from attempt(names, lambda: _current(document["lif_fi"], tolerance["formula"]))
     for i, point in enumerate(document.get("siegert", {}).get("points", [])):
         name = f"siegert {i}: mu {point['mu']}, sigma {point['sigma']}, tau_s {point['tau_s']}"
-        yield from attempt([name], lambda n=name, p=point: [Case(n, [_siegert(p, tolerance["formula"])])])
+        yield from attempt([name], functools.partial(_siegert, name, point, tolerance["formula"]))
     driven = document.get("poisson_driven_lif_sim", {}).get("cases", [])
     if driven:
         yield from attempt([f"poisson {i}" for i in range(len(driven))], lambda: _poisson(driven, tolerance))
@@ -54,12 +55,12 @@ def _current(entry: dict[str, Any], tolerance: float) -> Iterator[Case]:
         else:
             own = 1000.0 * (len(train) - 1) / (train[-1] - train[0])
             figures.append(difference("rate Hz, simulated", own, point["rate_hz"], 0.0, relative=tolerance))
-            own = train[0]
-            figures.append(difference("first spike ms, simulated", own, point["first_spike_ms"], 0.0, relative=tolerance))
+            listed = point["first_spike_ms"]
+            figures.append(difference("first spike ms, simulated", train[0], listed, 0.0, relative=tolerance))
         yield Case(f"{point['I_pA']} pA", figures)
 
 
-def _siegert(point: dict[str, Any], tolerance: float) -> Figure:
+def _siegert(name: str, point: dict[str, Any], tolerance: float) -> list[Case]:
     own = js.analysis.siegert_rate_Hz(
         point["mu"],
         point["sigma"],
@@ -69,7 +70,7 @@ def _siegert(point: dict[str, Any], tolerance: float) -> Figure:
         refractory_ms=point["t_ref"],
         tau_syn_ms=point["tau_s"],
     )
-    return difference("rate Hz", own, point["rate_hz"], 0.0, relative=tolerance)
+    return [Case(name, [difference("rate Hz", own, point["rate_hz"], 0.0, relative=tolerance)])]
 
 
 def _poisson(cases: list[dict[str, Any]], tolerance: dict[str, Any]) -> Iterator[Case]:

@@ -1,7 +1,8 @@
 """Random networks as statistics over seeds: Vogels and Abbott (four kinds), Brunel (any size and regime).
 
-The networks are those of Brette et al. (2007), J. Comput. Neurosci. 23:349, appendix 2, and of Brunel (2000), J. Comput.
-Neurosci. 8:183, in the schemes of the files: 0.1 ms, spikes on the grid. Each seed is run once, whatever files ask.
+The networks are those of Brette et al. (2007), J. Comput. Neurosci. 23:349, appendix 2, and of Brunel (2000),
+J. Comput. Neurosci. 8:183, in the schemes of the files: 0.1 ms, spikes on the grid. Each seed is run once, whatever
+files ask.
 """
 
 import functools
@@ -45,7 +46,6 @@ def check(document: Document, precision: str) -> Iterator[Case]:
             yield broken(name, "no network of that name")
             continue
 
-
         def work(name: str = name, expected: dict[str, Any] = entry["expected"]) -> list[Case]:
             runs = [_vogels_abbott(name, seed, fine or name != "cobahh") for seed in range(seeds)]
             return [_compare(name, runs, expected, tolerance)]
@@ -53,9 +53,7 @@ def check(document: Document, precision: str) -> Iterator[Case]:
         yield from attempt([name], work)
 
 
-def _compare(
-    name: str, runs: list[dict[str, float]], expected: dict[str, Any], tolerance: dict[str, Any]
-) -> Case:
+def _compare(name: str, runs: list[dict[str, float]], expected: dict[str, Any], tolerance: dict[str, Any]) -> Case:
     """Means over own seeds against the listed means, by the rule of the file."""
     figures = []
     fano = expected.get("exc_pop_fano_1ms", {}).get("mean") or 0.0
@@ -81,7 +79,7 @@ def _compare(
 
 
 def _statistics(solution: js.Solution, start_ms: float, stop_ms: float) -> dict[str, float]:
-    out = {}
+    out: dict[str, float] = {}
     for prefix, population in _PREFIXES.items():
         own = js.analysis.network_statistics(solution.spikes[population], t_start_ms=start_ms, t_stop_ms=stop_ms)
         out |= {prefix + key: getattr(own, field) for key, field in _STATISTICS.items()}
@@ -94,7 +92,11 @@ def _vogels_abbott_cells(kind: str) -> tuple[dict[str, Any], dict[str, float], d
     neuron = js.neurons.LIF(20.0, 200.0, E_L_mV=E_L, V_th_mV=-50.0, V_reset_mV=-60.0)
     fast, slow = js.receptors.Exponential(5.0), js.receptors.Exponential(10.0)
     conductances = {"exc": js.receptors.Conductance(fast, 0.0), "inh": js.receptors.Conductance(slow, -80.0)}
-    cell: dict[str, Any] = {"neuron": neuron, "refractory_ms": 5.0, "initial": {"V_mV": js.connect.Uniform(-60.0, -50.0)}}
+    cell: dict[str, Any] = {
+        "neuron": neuron,
+        "refractory_ms": 5.0,
+        "initial": {"V_mV": js.connect.Uniform(-60.0, -50.0)},
+    }
     if kind == "coba":
         cell |= {"receptors": conductances, "integrator": js.neurons.RK4(on_grid=True)}
         return cell, {"weight_nS": 6.0}, {"weight_nS": 67.0}
@@ -178,14 +180,16 @@ def _brunel_regimes(document: Document, seeds: int, tolerance: dict[str, Any]) -
     runs: dict[str, list[dict[str, float]]] = {k: [] for k in regimes}
     for seed in range(seeds):
         net = _brunel(p, seed, max(rates.values()))
-        inhibition = next(i for i, link in enumerate(net.links) if link.name == "I")
         for name, regime in regimes.items():
-
-            def leaves(n: js.Network) -> tuple[Any, Any]:
-                return n.links[inhibition].gain, n.stimuli["external"].stimulus.rate_Hz  # type: ignore[attr-defined]
-
-            now = [np.asarray(x, leaf.dtype) for x, leaf in zip((regime["g"], rates[name]), leaves(net), strict=True)]
-            solution = js.simulate(eqx.tree_at(leaves, net, now), float(p["T_ms"]), record=js.record.Spikes())
+            now = [np.asarray(x, leaf.dtype) for x, leaf in zip((regime["g"], rates[name]), _drives(net), strict=True)]
+            solution = js.simulate(eqx.tree_at(_drives, net, now), float(p["T_ms"]), record=js.record.Spikes())
             runs[name].append(_statistics(solution, float(p["analysed_from_ms"]), float(p["T_ms"])))
     for name, regime in regimes.items():
         yield _compare(name, runs[name], regime["expected"], tolerance)
+
+
+def _drives(net: js.Network) -> tuple[Any, Any]:
+    """Gain of inhibition, and external rate."""
+    inhibition: Any = next(link for link in net.links if link.name == "I")
+    external: Any = net.stimuli["external"].stimulus
+    return inhibition.gain, external.rate_Hz

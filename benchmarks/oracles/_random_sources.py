@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,6 +14,8 @@ from ._report import Figure, difference
 
 Case = dict[str, Any]
 Floats = np.ndarray[Any, Any]
+
+_run = eqx.filter_jit(js.run)  # another seed compiles nothing
 
 
 def within(what: str, own: float, expected: float, se: float, tolerance: Case) -> Figure:
@@ -29,7 +32,7 @@ def _events(stimuli: dict[str, Any], n: int, n_steps: int, dt_ms: float, seed: i
     """Numbers of events of each source, one relay population for each, shape (n_steps, n)."""
     populations = {name: js.Population(js.neurons.Relay(), n) for name in stimuli}
     net = js.Network(populations, stimuli=stimuli, dt_ms=dt_ms, seed=seed)
-    _, out = js.run(net, n_steps, record=[js.record.Spikes()])
+    _, out = _run(net, n_steps, record=[js.record.Spikes()])
     return {name: np.asarray(out["spikes"][name], float) for name in stimuli}
 
 
@@ -79,7 +82,7 @@ def ornstein_uhlenbeck(case: Case, tolerance: Case) -> Iterator[Figure]:
     noise = js.stimuli.OrnsteinUhlenbeck("cells", mean_pA=case["mean"], sd_pA=case["sd"], tau_ms=case["tau_ms"])
     cells = js.Population(never, n, integrator=js.neurons.Exact(on_grid=True))
     net = js.Network({"cells": cells}, stimuli={"noise": noise}, dt_ms=dt_ms, seed=1)
-    _, out = js.run(net, n_steps, record=[js.record.State("cells.V_mV")])
+    _, out = _run(net, n_steps, record=[js.record.State("cells.V_mV")])
     charge = np.concatenate([np.zeros((1, n)), np.asarray(out["cells.V_mV"], float)])
     x = np.diff(charge, axis=0) / dt_ms
     y, variance = x - case["mean"], case["sd"] ** 2

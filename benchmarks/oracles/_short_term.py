@@ -22,14 +22,18 @@ def check(document: Document, precision: str) -> Iterator[Case]:
 
 def _rules(params: list[dict[str, Any]], unit: Any = 1.0) -> dict[str, Any]:
     """Both variants, one source neuron for each set; `unit` rescales time."""
-    U, rec, fac, psc = (np.array([float(p.get(k, 1.0)) for p in params]) for k in ("U", "tau_rec", "tau_fac", "tau_psc"))
+    U, rec, fac, psc = (
+        np.array([float(p.get(k, 1.0)) for p in params]) for k in ("U", "tau_rec", "tau_fac", "tau_psc")
+    )
     return {
         "tm1998": js.plasticity.TsodyksMarkram(U, rec * unit, fac * unit),
         "tu2000": js.plasticity.TsodyksMarkramThreeState(U, rec * unit, fac * unit, psc * unit),
     }
 
 
-def _amplitudes(rules: dict[str, Any], n: int, train: js.stimuli.AbstractStimulus, dt_ms: float, steps: int) -> js.Solution:
+def _amplitudes(
+    rules: dict[str, Any], n: int, train: js.stimuli.AbstractStimulus, dt_ms: float, steps: int
+) -> js.Solution:
     """Sources that emit a train, and for each rule a readout that shows what arrives in each step."""
     out = js.neurons.LeakyIntegrator(decay=0.0)
     populations = {"source": js.Population(js.neurons.Relay(), n)} | {name: js.Population(out, n) for name in rules}

@@ -1,5 +1,6 @@
 """spike_metrics: every measure of spike trains against the listed figures; windows, bins and costs are read from it."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,14 +20,14 @@ def check(document: Document, precision: str) -> Iterator[Case]:
     """Trains and signals of a document; the measures are float64 throughout."""
     tolerance = document["tolerance"]
     for case in document.get("cases", []):
-        yield from attempt([case["name"]], lambda c=case: [Case(c["name"], _trains(c, tolerance))])
+        yield from attempt([case["name"]], functools.partial(_trains, case, tolerance))
     for case in document.get("signals", []):
+        yield from attempt([case["name"]], functools.partial(_signals, case, tolerance))
 
-        def work(case: Listed = case) -> list[Case]:
-            own = analysis.golomb_chi_of_signals(case["signals"])
-            return [Case(case["name"], [_figure("chi_golomb", own, case["expected"]["chi_golomb"], tolerance)])]
 
-        yield from attempt([case["name"]], work)
+def _signals(case: Listed, tolerance: Listed) -> list[Case]:
+    own = analysis.golomb_chi_of_signals(case["signals"])
+    return [Case(case["name"], [_figure("chi_golomb", own, case["expected"]["chi_golomb"], tolerance)])]
 
 
 def _figure(name: str, own: Any, listed: Any, tolerance: Listed) -> Figure:
@@ -36,7 +37,7 @@ def _figure(name: str, own: Any, listed: Any, tolerance: Listed) -> Figure:
     return difference(name, own, listed, tolerance["abs"], relative=tolerance["rel"])
 
 
-def _trains(case: Listed, tolerance: Listed) -> list[Figure]:
+def _trains(case: Listed, tolerance: Listed) -> list[Case]:
     table = analysis.spike_table(case["trains_ms"], t_stop_ms=case["T_ms"])
     figures: list[Figure] = []
     for key, listed in case["expected"].items():
@@ -46,7 +47,7 @@ def _trains(case: Listed, tolerance: Listed) -> list[Figure]:
             figures.append(Figure(f"unknown measure {key}", np.inf, 0.0))
             continue
         figures += _walk(key, MEASURES[key](table, listed), listed, tolerance)
-    return figures
+    return [Case(case["name"], figures)]
 
 
 def _walk(name: str, own: Any, listed: Any, tolerance: Listed) -> Iterator[Figure]:

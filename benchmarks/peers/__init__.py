@@ -1,8 +1,8 @@
 """The same network here and in Brian2, in one run: `python -m benchmarks peers TASK --brian2-python PYTHON`.
 
 Only ratios within one run on one machine count, and only where both fire at the same rate. Brian2 runs as a compiled
-C++ program (standalone mode, `-O3 -march=native -ffast-math`), in the Python that is named: its environment is its own. One line for each
-simulator with the keys of `speed`, then the ratio of the run times (above 1: jaxsyn is faster).
+C++ program (standalone mode, `-O3 -march=native -ffast-math`) from the Python that is named, an environment of its own.
+One line for each simulator with the keys of `speed`, then the ratio of the run times (above 1: jaxsyn is faster).
 
 To add a simulator: a script here that prints the keys of `speed` as one JSON object, and its name in `SCRIPTS`.
 """
@@ -50,7 +50,8 @@ def main(arguments: argparse.Namespace) -> int:
             keys = ("run_s_per_bio_s", "run_s_per_bio_s_min")
             ratios = {f"{key} ratio": round(peer[key] / own[key], 2) for key in keys}
             rates = {"rate_Hz ratio": round(peer["rate_Hz"] / own["rate_Hz"], 3)} if own["rate_Hz"] else {}
-            show({"task": arguments.task, "against": peer["simulator"], "kernels": own["kernels"], **ratios, **rates}, arguments.json)
+            what = {"task": arguments.task, "against": peer["simulator"], "kernels": own["kernels"]}
+            show({**what, **ratios, **rates}, arguments.json)
     return 1 if failed else 0
 
 

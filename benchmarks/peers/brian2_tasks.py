@@ -1,4 +1,4 @@
-"""The tasks of `speed` in Brian2 (C++ standalone). Runs in a Python with Brian2 and without jaxsyn; prints one JSON line.
+"""The tasks of `speed` in Brian2 (C++ standalone), in a Python without jaxsyn; prints one JSON line.
 
 Same models, same scheme, 0.1 ms, spikes on the grid; a synapse without delay acts from the next step on in both.
 """
@@ -33,7 +33,7 @@ os.sched_setaffinity(0, CORES[: a.threads])
 
 import brian2 as b  # noqa: E402
 import brian2.devices.cpp_standalone.device as standalone  # noqa: E402
-from brian2 import Hz, mV, ms, nS, pA, pF, second  # noqa: E402
+from brian2 import Hz, ms, mV, nS, pA, pF, second  # noqa: E402
 
 b.prefs.codegen.cpp.extra_compile_args_gcc = [
     *("-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11")

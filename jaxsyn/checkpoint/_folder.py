@@ -83,10 +83,8 @@ def _hidden(root: Path, word: str) -> Path:
 def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:  # it may belong to somebody else
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

@@ -86,7 +86,7 @@ def run_demo(out: Path, quick: bool, console: "Console") -> dict[str, Any]:
         "criteria": [c._asdict() for c in criteria],
         "network": _network_report(solution, activity, length),
         "bit_identical": difference is None,
-        "digits": {"test_accuracy": accuracy, "history": history, "citation": data.citation},
+        "digits": {"accuracy": accuracy, "history": history, "citation": data.citation},
         "environment": info(),
     }
     write_json(out / "report.json", report)

@@ -18,6 +18,7 @@ from ._conv import Conv as Conv
 from ._degree import FixedInDegree as FixedInDegree
 from ._degree import FixedOutDegree as FixedOutDegree
 from ._degree import FixedTotal as FixedTotal
+from ._delay import delay_span as delay_span
 from ._delay import delay_to_steps as delay_to_steps
 from ._delay import sample_delays as sample_delays
 from ._dense import BoundDense as BoundDense

@@ -87,3 +87,28 @@ def sample_delays(
         n = min(_CHUNK, n_edges - start)
         steps[start : start + n] = delay_to_steps(value.sample(generator, n), dt_ms, sampled=True)
     return steps
+
+
+def delay_span(value: Value, n_edges: int, dt_ms: float) -> tuple[int, int] | None:
+    """Steps between which (almost) every seed draws all of its delays; None for delays that are not drawn.
+
+    A graph with rows for all of them has the same shapes whatever the seed. One seed in 500 draws a longer or a
+    shorter one.
+
+    Args:
+        value: Delay, ms, as for `sample_delays`.
+        n_edges: Number of edges, or a bound of it that does not depend on the seed.
+        dt_ms: Step, ms.
+    Returns:
+        The shortest and the longest, both at least 1, or None.
+    Example:
+        >>> from jaxsyn.connect import Uniform
+        >>> delay_span(Uniform(0.5, 2.0), 100, 0.1)
+        (5, 20)
+    """
+    if not isinstance(value, AbstractDistribution):
+        return None
+    tail = 1e-3 / max(n_edges, 1)
+    ends = np.sort(value.transform(np.array([tail, 1.0 - tail])))
+    low, high = (int(step) for step in delay_to_steps(np.clip(ends, 0.0, (2**31 - 2) * dt_ms), dt_ms, sampled=True))
+    return low, high

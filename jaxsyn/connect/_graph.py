@@ -127,7 +127,7 @@ def to_device(array: npt.NDArray[Any]) -> jax.Array:
 
 
 def build_graph(
-    edges: EdgeList, delay_steps: int | npt.ArrayLike, n_pre: int, n_post: int
+    edges: EdgeList, delay_steps: int | npt.ArrayLike, n_pre: int, n_post: int, *, span: tuple[int, int] | None = None
 ) -> tuple[SparseGraph, Int32s | None]:
     """Sort edges by (delay, pre, post) into a `SparseGraph`.
 
@@ -139,6 +139,8 @@ def build_graph(
         delay_steps: Delay in steps, one for all or one for each edge, >= 0.
         n_pre: Number of source neurons.
         n_post: Number of target neurons.
+        span: Shortest and longest delay for which there are rows in any case, so that another seed gives the same
+            shapes (see `delay_span`); None makes rows for the delays that there are.
     Returns:
         The graph, and the order in which it holds the edges: synapse s is edge `order[s]`, shape (edges,); None where
         it is the order of the list.
@@ -156,6 +158,8 @@ def build_graph(
     _check_range(edges.pre, n_pre, "source")
     _check_range(edges.post, n_post, "target")
     delays = _distinct(steps)
+    if span is not None:
+        delays = np.union1d(delays, np.arange(span[0], span[1] + 1)).astype(np.int32)
     n_rows = delays.size * n_pre
     check.synapses("build_graph: delays x source neurons", n_rows)
     rows = _Rows(edges.pre, steps, delays, n_pre)

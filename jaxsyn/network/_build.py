@@ -16,6 +16,7 @@ from ..connect import (
     GraphKey,
     arrange,
     build_graph,
+    delay_span,
     sample_delays,
     sample_values,
 )
@@ -223,6 +224,9 @@ def _sparse_links(
     steps = sample_delays(
         projection.delay_ms, len(edges), dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms"
     )
+    instant = has_zero_delay(projection, dt_ms)
+    span = _usual_span(projection.delay_ms, steps, edges, dt_ms)
+    longest = max(int(np.max(steps, initial=0 if instant else 1)), 0 if span is None else span[1])
     values = {r: _edge_weights(name, r, w, edges, key) for r, w in weights.items()}
     links = []
     for g_target, (which, post) in _split_targets(projection, populations, layout, edges).items():
@@ -233,7 +237,7 @@ def _sparse_links(
             room=edges.room,
         )
         sub_steps = steps if which is None or steps.ndim == 0 else steps[which]
-        graph, order = build_graph(sub, sub_steps, source.size, layout.sizes[g_target])
+        graph, order = build_graph(sub, sub_steps, source.size, layout.sizes[g_target], span=span)
         rows = [
             v
             if v.ndim == 0 or (v.size == 1 and len(edges) != 1)
@@ -253,12 +257,21 @@ def _sparse_links(
                 first=first,
                 n_sources=source.size,
                 receptors=tuple(values),
-                slots=int(np.max(steps, initial=0 if has_zero_delay(projection, dt_ms) else 1)) + 1,
-                instant=has_zero_delay(projection, dt_ms),
+                slots=longest + 1,
+                instant=instant,
                 form=_form(projection, source),
             )
         )
     return links
+
+
+def _usual_span(value: Any, steps: np.ndarray[Any, Any], edges: EdgeList, dt_ms: float) -> tuple[int, int] | None:
+    """Delays for which the graph has rows whatever the seed; None where a long tail would make too many of them."""
+    span = delay_span(value, max(len(edges), edges.room), dt_ms)
+    if span is None or not steps.size:
+        return span
+    drawn = int(steps.max()) - int(steps.min())
+    return span if span[1] - span[0] <= 2 * drawn + 32 else None
 
 
 def _is_monotone(projection: Projection, layout: Layout) -> bool:

@@ -253,6 +253,8 @@ def emit(
         ids, counts = kernels.emit(emission.spikes, ids, counts, tick, native=native, after=after)
         peak = jnp.maximum(peak, counts[tick % counts.shape[0]])
     if values is not None:
+        if after:
+            values, _ = kernels.settle((values, list(after)), native=native)
         now = emission.values if emission.values is not None else emission.spikes.astype(values.dtype)
         values = jax.lax.dynamic_update_index_in_dim(values, now, tick % values.shape[0], 0)
     return GroupState(state.membrane, state.clamp, ids, counts, values, peak)

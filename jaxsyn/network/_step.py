@@ -127,13 +127,14 @@ class _Moment:
                 ring = (source.ids, source.counts, self.tick)
                 acc, refusal = sums[link.receptors], _refusal(self.net, link)
                 sums[link.receptors] = link.deliver_ids(acc, *ring, native=self.net.native, refusal=refusal)
-                self.reads[link.source].append(sums[link.receptors])
                 continue
             for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
                 _add(total, r, row)
         for names, acc in sums.items():
             for r, row in zip(names, acc, strict=True):
                 _add(total, r, row)
+        for other in sorted({link.source for link in self.net.links if link.target == g} - {g}):
+            self.reads[other] += total.values()
         return total
 
     def _deliver_values(self, i: int, link: AbstractLink, source: GroupState) -> Array:

@@ -154,19 +154,19 @@ class AbstractStepper(AbstractIntegrator):
             y, _, _ = self.advance(held, y, 0.0, start, dt_ms)
         span = 1.0 - start
         end, k0, k1 = self.advance(free, y, start, span, dt_ms)
-        chart = membrane.neuron.chart()
-
-        def gap(y: Any) -> Array:
-            return membrane.neuron.threshold_gap(y) if chart is None else chart.gap(y.V_mV)
-
-        g0, m0 = jax.jvp(gap, (y,), (k0,))
-        g1, m1 = jax.jvp(gap, (end,), (k1,))
+        chart, length = membrane.neuron.chart(), span * dt_ms
+        if chart is None:
+            g0, m0 = jax.jvp(membrane.neuron.threshold_gap, (y,), (k0,))
+            g1, m1 = jax.jvp(membrane.neuron.threshold_gap, (end,), (k1,))
+            t = first_zero(*settle((g0, m0 * length, g1, m1 * length), native=steps.native))
+            at = None
+        else:
+            g0, g1 = settle((chart.gap(y.V_mV), chart.gap(end.V_mV)), native=steps.native)
+            t, at = _to_blow_up(free, y, k0, (g0, g1), (start, span, length))
+        t, at = settle((t, at), native=steps.native)  # used in many places, computed once
         crossed = spike(g1)
         if not membrane.neuron.resets:
             crossed = crossed & (g0 < 0)
-        length = span * dt_ms
-        gaps = settle((g0, m0 * length, g1, m1 * length), native=steps.native)
-        t = settle(first_zero(*gaps), native=steps.native)  # used in many places, computed once
         fraction = start + t * span
         left = None
         if clamp is not None:
@@ -176,12 +176,8 @@ class AbstractStepper(AbstractIntegrator):
         if not membrane.neuron.resets:
             return end, crossed, fraction, left
 
-        def within(s: Fraction) -> Any:
-            return jax.tree.map(lambda a, ka, b, kb: hermite(a, ka * length, b, kb * length, s), y, k0, end, k1)
-
-        at = within(t)
-        if chart is not None:
-            at = _through_blow_up(held, within, t, start, span, dt_ms)
+        if at is None:
+            at = jax.tree.map(lambda a, ka, b, kb: hermite(a, ka * length, b, kb * length, t), y, k0, end, k1)
         fresh = into_chart(chart, membrane.neuron.reset(out_of_chart(chart, at)))
         begin = fraction
         if clamp is not None:
@@ -207,21 +203,31 @@ def _slope(membrane: Membrane, course: ReceptorCourse, I_pA: Array, *, hold: boo
     return f
 
 
-_GAUSS = ((0.1127016653792583, 5.0 / 18.0), (0.5, 8.0 / 18.0), (0.8872983346207417, 5.0 / 18.0))
+def _to_blow_up(
+    free: Slope, y: Any, k0: Any, gaps: tuple[Array, Array], way: tuple[Fraction, Fraction, Fraction]
+) -> tuple[Array, Any]:
+    """Where in the rest of the step V goes to infinity, and the state there, by quadrature over the chart.
 
-
-def _through_blow_up(
-    held: Slope, within: Callable[[Fraction], Any], t: Array, start: Fraction, span: Fraction, dt_ms: float
-) -> Any:
-    """State at the spike where V goes to infinity like a logarithm: variables other than V by Gauss quadrature.
-
-    The step runs past the blow-up, where V means nothing; a polynomial through its end would carry that into them.
+    Near the blow-up x' has a term x log x and the rates of other variables one with log x, so that no polynomial in
+    time is accurate there. Over x the time is the integral of dx / x', and with x = x_spike - s^2 two Gauss nodes
+    suffice: error 2e-6 ms in a step of 0.1 ms (a cubic in time: 5e-5 ms). The other variables go from node to node.
     """
-    total = within(0.0)
-    for node, weight in _GAUSS:
-        k = held(start + node * t * span, within(node * t))
-        total = _ahead(total, k, weight * t * span * dt_ms)
-    return with_voltage(total, within(t).V_mV)
+    start, span, length = way
+    reach = jnp.sqrt(jnp.maximum(-gaps[0], 0.0))
+    total, elapsed = y, jnp.zeros_like(reach)
+    at, k, before = y, k0, elapsed
+    for node in _GAUSS:
+        s = reach * node
+        u = jnp.clip((reach * reach - s * s) / jnp.maximum(gaps[1] - gaps[0], 1e-12), 0.0, 1.0)
+        at = with_voltage(_ahead(at, k, (u - before) * length), y.V_mV - gaps[0] - s * s)
+        k, before = free(start + u * span, at), u
+        part = s * reach / jnp.maximum(k.V_mV, 1e-6)
+        total, elapsed = _ahead(total, k, part), elapsed + part
+    t = jnp.clip(elapsed / jnp.maximum(length, 1e-12), 0.0, 1.0)
+    return t, with_voltage(total, y.V_mV - gaps[0])
+
+
+_GAUSS = (0.7886751345948129, 0.2113248654051871)  # Gauss-Legendre nodes on [0, 1], of weight 1/2, from the start on
 
 
 def _ahead(y: Any, k: Any, h: Fraction) -> Any:

@@ -52,15 +52,13 @@ def assemble(
 def _trace(net: Network, store: AbstractStore, s: Sampler) -> Trace:
     values, ticks = store.read(f"sample/{s.name}"), store.read(f"time/{s.name}")
     times = np.concatenate(ticks).astype(np.float64) * net.dt_ms if ticks else np.zeros(0)
-    if values:
-        data = np.concatenate(values)
-    elif s.kind == "mean":
-        data = np.zeros(0, float_dtype())
-    else:
-        data = np.zeros((0, len(s.index) if s.index is not None else s.place[2]), float_dtype())
-    if s.kind == "weights":
-        link = net.links[s.place[0]]
-        assert isinstance(link, SparseLink)
+    width = s.place[2] if s.columns is None else len(s.columns)
+    shape: tuple[int, ...] = () if s.kind == "mean" else (width,)
+    link = net.links[s.place[0]] if s.kind == "weights" else None
+    if isinstance(link, SparseLink):
+        shape = (len(link.receptors), width)
+    data = np.concatenate(values) if values else s.trim(net, np.zeros((0, *shape), float_dtype()))
+    if isinstance(link, SparseLink):
         unit = next((net.groups[link.target].weight_units()[r] for r in link.receptors), "1")
         return Trace(times, data[:, 0] if data.shape[1:2] == (1,) else data, s.index, "" if unit == "1" else unit)
     suffix = s.path[-1].rsplit("_", 1)[-1]

@@ -99,7 +99,7 @@ def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
 
 
 def _chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
-    """Steps of a chunk: whole blocks of samples, or parts of one where it is long; equal parts of the checkpoint period."""
+    """Steps of a chunk: whole blocks of samples, or parts of a long one; equal parts of the checkpoint period."""
     unit = max(plan.stride, 1)
     if chunk_ms is not None:
         wanted = to_steps("simulate.chunk_ms", chunk_ms, net.dt_ms)
@@ -282,7 +282,7 @@ def simulate(
 
 
 def _begin(net: Network, state: NetworkState | None, capacity: int | None) -> tuple[NetworkState, int]:
-    """State to start from, and its room: a sixteenth of the largest group, at least 64; it grows when a step needs more."""
+    """State to start from, and its room: a sixteenth of the largest group, at least 64; it grows as needed."""
     if capacity is None:
         largest = max((g.size for g in net.groups), default=1)
         capacity = max(64, 1 << max(largest // 16 - 1, 0).bit_length())

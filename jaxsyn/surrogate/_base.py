@@ -1,7 +1,7 @@
 """Spikes that carry a gradient: a step function forward, a pseudo-derivative backward."""
 
 import abc
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
@@ -28,7 +28,7 @@ def _spike(gap: Array, surrogate: AbstractSurrogate) -> Array:
 
 
 @_spike.def_jvp  # type: ignore[untyped-decorator]
-def _spike_jvp(primals: tuple[Array, AbstractSurrogate], tangents: tuple[Array | None, object]) -> tuple[Array, Array]:
+def _spike_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     gap, surrogate = primals
     gap_dot = tangents[0]
     spikes = _spike(gap, surrogate)

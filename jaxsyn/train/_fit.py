@@ -13,7 +13,7 @@ from ..network import Network
 from ._task import AbstractTask
 from ._trainable import trainable
 
-Data: TypeAlias = tuple[Any, Any]
+Data: TypeAlias = Sequence[Any]  # samples (k, ...) and labels (k,)
 History: TypeAlias = dict[str, list[float]]
 
 
@@ -82,7 +82,7 @@ def fit(
         >>> net = js.Network({"in": js.Population(js.neurons.Relay(), 64), "out": js.Population(
         ...     js.neurons.LeakyIntegrator(), 10)}, {"w": js.Projection("in", "out", js.connect.Dense())}, dt_ms=1.0)
         >>> task = js.train.Classification(n_steps=2)
-        >>> net, history = js.train.fit(net, (x, y), task, optimizer=optax.adam(0.03), epochs=3)
+        >>> net, history = js.train.fit(net, (x, y), task, optimizer=optax.sgd(1.0), epochs=3)
         >>> history["train_accuracy"][-1] > 0.8
         True
     """

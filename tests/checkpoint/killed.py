@@ -81,6 +81,7 @@ def main(folder: pathlib.Path, moments: int) -> None:
         os._exit(0)
     os.wait()
     plan = [(k, -1.0) for k in range(1, 1000)] + [(0, 0.15 * k / moments) for k in range(moments + 1)]
+    plan.append((0, -1.0))  # the last one is left alone
     finished = False
     for value, (at, after_s) in enumerate(plan, 1):
         if finished and at:

@@ -59,6 +59,19 @@ def test_info() -> None:
     assert found["memory_GiB"] >= found["memory_available_GiB"] > 0
 
 
+def test_what_cannot_be_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jaxsyn.cli import _info
+
+    assert _info.installed("no-such-package") is None
+
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError("/proc/meminfo")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    total, available = _info.memory_bytes()
+    assert total == available > 0
+
+
 @pytest.mark.parametrize(("report", "code"), [({"ok": True}, 0), ({}, 0), ({"ok": False}, 1)])
 def test_demo_is_called(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, report: dict[str, Any], code: int

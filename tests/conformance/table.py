@@ -65,7 +65,9 @@ def _continuous() -> Iterator[Row]:
     for name, (make, drive) in makes.items():
         dt_ms = 0.05 if name.startswith("Hodgkin") else 0.1
         for learns in (False, True):
-            integrator = n.RK2(on_grid=True) if learns and name != "LIF" else None  # the default is RK4: compiles longer
+            integrator = (
+                n.RK2(on_grid=True) if learns and name != "LIF" else None
+            )  # the default is RK4: compiles longer
 
             def build(k: float, make: Any = make, options: Any = (integrator, learns, drive, dt_ms)) -> js.Network:
                 return cell(make(k), *options)
@@ -92,7 +94,7 @@ def _discrete() -> Iterator[Row]:
         "DiscreteALIF": (lambda k: n.DiscreteALIF(decay=0.9 * k), 0.3),
         "DiscreteCuBaLIF": (lambda k: n.DiscreteCuBaLIF(alpha=0.8 * k), 0.3),
         "DiscreteIF": (lambda k: n.DiscreteIF(threshold=1.0 * k), 0.3),
-        "IzhikevichPublished": (lambda k: n.IzhikevichPublished(a_per_ms=0.02 * k, substeps=4), 20.0),  # coarser amplifies roundings
+        "IzhikevichPublished": (lambda k: n.IzhikevichPublished(0.02 * k, substeps=4), 20.0),  # coarser: roundings grow
     }
     for name, (make, drive) in makes.items():
         variable = "E.V_mV" if name.startswith("Izh") else "E.v"
@@ -197,10 +199,10 @@ def _short_term() -> Iterator[Row]:
         def build(k: float, make: Any = make) -> js.Network:
             one = js.stimuli.SpikeTimes("in", **EVENTS, weight=1.0)
             E = js.Population(js.neurons.LIF(), N, {"syn": js.receptors.AMPA()})
-            link = js.Projection(
-                "in", "E", js.connect.AllToAll(), weight_nS=80.0, delay_ms=0.4, short_term=make(k)
+            link = js.Projection("in", "E", js.connect.AllToAll(), weight_nS=80.0, delay_ms=0.4, short_term=make(k))
+            return js.Network(
+                {"in": js.Population(js.neurons.Relay(), N), "E": E}, {"link": link}, {"s": one}, dt_ms=0.2
             )
-            return js.Network({"in": js.Population(js.neurons.Relay(), N), "E": E}, {"link": link}, {"s": one}, dt_ms=0.2)
 
         yield Row(name, build)
 

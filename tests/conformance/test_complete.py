@@ -48,8 +48,15 @@ def test_every_public_model_is_in_the_table(room: Any, found: list[Any]) -> None
 
 
 def test_every_course_is_there_as_current_and_as_conductance(found: list[Any]) -> None:
-    courses = {c for c in vars(js.receptors).values() if inspect.isclass(c) and issubclass(c, js.receptors.AbstractKinetics)}
-    wanted = {(kind, c) for kind in (js.receptors.Current, js.receptors.Conductance) for c in courses if not inspect.isabstract(c)}
+    courses = {
+        c for c in vars(js.receptors).values() if inspect.isclass(c) and issubclass(c, js.receptors.AbstractKinetics)
+    }
+    wanted = {
+        (kind, c)
+        for kind in (js.receptors.Current, js.receptors.Conductance)
+        for c in courses
+        if not inspect.isabstract(c)
+    }
     assert wanted <= {(type(p), type(p.kinetics)) for p in found if hasattr(p, "kinetics")}
 
 

@@ -64,7 +64,7 @@ def projections(draw: st.DrawFn, cells: dict[str, ref.Cells]) -> list[ref.Synaps
         high = 12.0 if kind == ["j"] else 900.0
         weights = {r: rng.uniform(-0.3 * high, high, n) for r in kind}
         if draw(st.booleans()):
-            steps, weights = shortest, {r: 0.7 * high for r in kind}
+            steps, weights = shortest, dict.fromkeys(kind, 0.7 * high)
         out.append(ref.Synapses(source, targets, pre, post, weights, steps))
     return out
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxsyn as js
+from tests.simulate.zoo import simple
 
 DT, STEPS, N = 0.5, 40, 6
 RNG = np.random.default_rng(11)
@@ -308,17 +309,9 @@ def test_a_gradient_through_discrete_neurons_without_surrogate_is_refused() -> N
         jax.grad(total)(net.links[0].transform.weight)
 
 
-def noisy(**options: Any) -> js.Network:
-    """A recurrent network under Poisson drive; weights on a grid."""
-    cells = js.Population(js.neurons.LIF(), 40, CURRENT, integrator=ON_GRID, refractory_ms=0.5)
-    loop = js.Projection("a", "a", js.connect.FixedProbability(0.2), weight_pA=32.0, delay_ms=0.3)
-    drive = js.stimuli.Poisson("a", rate_Hz=4000.0, weight_pA=64.0)
-    return js.Network({"a": cells}, {"loop": loop}, {"drive": drive}, dt_ms=0.1, **options)
-
-
 @pytest.mark.parametrize("native", [None, False])
 def test_a_batch_is_what_its_lanes_are_alone(native: bool | None) -> None:
-    net = noisy(native=native)
+    net = simple(native=native)
     wheres: list[tuple[Callable[[js.Network], Any], jax.Array]] = [
         (lambda n: n.seed, jnp.array([0, 1, 7], jnp.uint32)),
         (lambda n: n.links[0].gain, jnp.array([0.0, 1.0, 2.0])),
@@ -343,7 +336,7 @@ def test_a_batch_is_what_its_lanes_are_alone(native: bool | None) -> None:
 
 
 def test_jit_changes_nothing() -> None:
-    net, record = noisy(), [js.record.Spikes(), js.record.State("a.V_mV")]
+    net, record = simple(), [js.record.Spikes(), js.record.State("a.V_mV")]
     compiled = jax.jit(lambda net: js.run(net, 60, record=record))(net)
     for a, b in zip(*map(jax.tree.leaves, (js.run(net, 60, record=record), compiled)), strict=True):
         assert np.array_equal(a, b)
@@ -354,7 +347,7 @@ def test_jit_changes_nothing() -> None:
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_run_is_as_long_as_asked_down_to_nothing() -> None:
-    net = noisy()
+    net = simple()
     state, out = js.run(net, 0, record=[js.record.Spikes(), js.record.State("a.V_mV"), js.record.SpikeCount("a")])
     assert int(state.tick) == 0
     assert {k: np.shape(v) for k, v in out.items() if k != "spikes"} == {"a.V_mV": (0, 40), "count a": (40,)}
@@ -364,7 +357,7 @@ def test_a_run_is_as_long_as_asked_down_to_nothing() -> None:
 
 def test_no_spike_is_lost_from_a_state_with_little_room() -> None:
     """The final state of `simulate` has room for the spikes that came so far; `run` cannot repeat, so it makes room."""
-    net = noisy()
+    net = simple()
     small, full = net.init_state(capacity=1), net.init_state()
     for a, b in zip(*(jax.tree.leaves(js.run(net, 100, state=s)[0]) for s in (small, full)), strict=True):
         assert np.array_equal(a, b)
@@ -378,7 +371,10 @@ def test_no_spike_is_lost_from_a_state_with_little_room() -> None:
         ({"n_steps": True}, r"run\.n_steps: got True"),
         ({"inputs": {"E": np.zeros((3, 40))}}, r"unknown population 'E'; the network has \['a'\]"),
         ({"inputs": {"a.y": np.zeros((3, 40))}}, r"inputs\['a\.y'\]: unknown receptor 'y'; 'a' has \['x'\]"),
-        ({"inputs": {"a": np.zeros((3, 4))}}, r"inputs\['a'\]: got shape \(3, 4\); allowed: \(3, 40\), steps x neurons"),
+        (
+            {"inputs": {"a": np.zeros((3, 4))}},
+            r"inputs\['a'\]: got shape \(3, 4\); allowed: \(3, 40\), steps x neurons",
+        ),
         ({"inputs": {"a": 1.0}}, r"inputs\['a'\]: got shape \(\); allowed: \(3, 40\)"),
         ({"inputs": {"a": np.zeros((3, 40), complex)}}, r"inputs\['a'\]: got complex128 values; allowed: real numbers"),
         ({"inputs": {"a": ["b"]}}, r"inputs\['a'\]: got <U1 values; allowed: real numbers"),
@@ -388,12 +384,16 @@ def test_no_spike_is_lost_from_a_state_with_little_room() -> None:
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        js.run(noisy(), **({"n_steps": 3} | arguments))
+        js.run(simple(), **({"n_steps": 3} | arguments))
 
 
 def test_a_state_of_another_size_is_refused_by_name() -> None:
-    net, cells = noisy(), js.Population(js.neurons.LIF(), 3, CURRENT, integrator=ON_GRID, refractory_ms=0.5)
+    net, cells = simple(), js.Population(js.neurons.LIF(), 3, CURRENT, integrator=ON_GRID, refractory_ms=0.5)
     loop = js.Projection("a", "a", js.connect.AllToAll(), weight_pA=32.0, delay_ms=0.3)
-    other = js.Network({"a": cells}, {"loop": loop}, {"drive": js.stimuli.Poisson("a", rate_Hz=1.0, weight_pA=1.0)}, dt_ms=0.1)
-    with pytest.raises(ValueError, match=r"state: groups\[0\].*V_mV: got float32\[3\], allowed: float32\[40\]; it belongs to"):
+    other = js.Network(
+        {"a": cells}, {"loop": loop}, {"drive": js.stimuli.Poisson("a", rate_Hz=1.0, weight_pA=1.0)}, dt_ms=0.1
+    )
+    with pytest.raises(
+        ValueError, match=r"state: groups\[0\].*V_mV: got float32\[3\], allowed: float32\[40\]; it belongs to"
+    ):
         js.run(net, 3, state=other.init_state())

@@ -11,6 +11,7 @@ import jaxsyn as js
 from jaxsyn.train import (
     Classification,
     TrainingError,
+    _fit,
     count_cross_entropy,
     evaluate,
     first_spike_cross_entropy,
@@ -21,8 +22,19 @@ from jaxsyn.train import (
 
 from .networks import blobs, small, spiking_readout
 
+
+def lenient(optimizer):
+    """An optimizer whose own code may promote dtypes; ours may not."""
+
+    def update(*arguments):
+        with jax.numpy_dtype_promotion("standard"):
+            return optimizer.update(*arguments)
+
+    return optax.GradientTransformation(optimizer.init, update)
+
+
 TASK = Classification(n_steps=6)
-ADAM = optax.adam(0.03)
+ADAM = lenient(optax.adam(0.03))
 SURROGATES = [js.surrogate.SuperSpike(), js.surrogate.Triangle(), js.surrogate.Arctangent(), js.surrogate.Sigmoid()]
 
 
@@ -58,7 +70,7 @@ def test_every_surrogate_trains_the_hidden_layer(surrogate):
 def test_other_numbers_stay_and_the_given_network_too():
     net, data = small(), blobs(samples=20)
     before = arrays(net)
-    trained, _ = fit(net, data, TASK, optimizer=optax.adamw(0.03, weight_decay=0.1), epochs=2)
+    trained, _ = fit(net, data, TASK, optimizer=lenient(optax.adamw(0.03, weight_decay=0.1)), epochs=2)
     assert all(np.array_equal(a, b) for a, b in zip(before, arrays(net), strict=True))
     mask = jax.tree.leaves(trainable(net))
     for moved, a, b in zip(mask, before, arrays(trained), strict=True):
@@ -77,15 +89,14 @@ def test_the_seed_alone_decides_the_order():
 
 def test_a_batch_that_is_not_full_counts_its_own_samples_only():
     x, y = blobs(samples=10)
-    together, _ = fit(small(), (x, y), TASK, optimizer=optax.sgd(0.1), epochs=1, batch_size=10)
-    filled, history = fit(small(), (x, y), TASK, optimizer=optax.sgd(0.1), epochs=1, batch_size=64)
-    for a, b in zip(arrays(together), arrays(filled), strict=True):
-        np.testing.assert_array_equal(a, b)
+    frozen = optax.sgd(0.0)
+    _, history = fit(small(), (x, y), TASK, optimizer=frozen, epochs=1, batch_size=4)  # 4 + 4 + 2
     loss, share = evaluate(small(), (x, y), TASK)
     assert history["train_loss"][0] == pytest.approx(loss, rel=1e-5)
     assert history["train_accuracy"][0] == pytest.approx(share)
-    _, uneven = fit(small(), (x, y), TASK, optimizer=optax.sgd(0.0), epochs=1, batch_size=4)
-    assert uneven["train_loss"][0] == pytest.approx(loss, rel=1e-5)
+    batch = (jnp.asarray(np.r_[x[:2], x[:2]]), jnp.asarray([*y[:2], *y[2:4]], jnp.int32))
+    last = _fit._losses(small(), (*batch, jnp.asarray([1.0, 1.0, 0.0, 0.0])), TASK)[0]
+    assert float(last) == pytest.approx(evaluate(small(), (x[:2], y[:2]), TASK)[0], rel=1e-5)
 
 
 def test_held_out_data_are_scored_and_reported_but_not_learned():
@@ -119,14 +130,14 @@ def test_one_compiled_step():
 def test_it_stops_at_a_loss_that_is_not_finite_and_keeps_the_last_good_parameters():
     x, y = blobs(samples=32)
     with pytest.raises(TrainingError, match="not finite in epoch 1; try a smaller learning rate") as error:
-        fit(small(), (x, y), TASK, optimizer=optax.sgd(1e38), epochs=5, batch_size=32)
+        fit(small(), (x, y), TASK, optimizer=optax.sgd(float("inf")), epochs=5, batch_size=32)
     assert all(np.isfinite(leaf).all() for leaf in arrays(error.value.net))
     assert all(np.array_equal(a, b) for a, b in zip(arrays(error.value.net), arrays(small()), strict=True))
     assert error.value.history == {}
 
     def late(v, label):  # turns bad when learning has begun
         loss = membrane_cross_entropy(v, label)
-        return jnp.where(loss < 1.0, jnp.nan, loss)
+        return jnp.where(loss < 0.3, jnp.nan, loss)
 
     with pytest.raises(TrainingError) as error:
         fit(small(), (x, y), Classification(6, loss=late), optimizer=ADAM, epochs=50, batch_size=32)

@@ -106,7 +106,6 @@ def test_a_first_spike_pulls_earlier_ones_and_ignores_later_ones():
         (lambda: membrane_cross_entropy(jnp.zeros((0, 3)), 0), r"membrane_cross_entropy\.v: got shape \(0, 3\)"),
         (lambda: count_cross_entropy(jnp.zeros((2, 3)), jnp.zeros(2, jnp.int32)), r"label: got int32 of shape \(2,\)"),
         (lambda: count_cross_entropy(jnp.zeros((2, 3)), 1.0), r"label: got float"),
-        (lambda: membrane_cross_entropy(jnp.zeros((2, 3)), 0, over="sum"), "over: got 'sum'; allowed: mean, last, max"),
         (lambda: first_spike_cross_entropy(jnp.zeros((2, 3)), 0, tau_steps=0.0), r"tau_steps: got 0\.0"),
         (lambda: accuracy(jnp.zeros((2, 3)), jnp.zeros(3, jnp.int32)), r"scores of shape \(2, 3\) and labels of shape"),
         (lambda: accuracy(jnp.zeros((0, 3)), jnp.zeros(0, jnp.int32)), "at least one sample"),

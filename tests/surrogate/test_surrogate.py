@@ -1,0 +1,49 @@
+"""Spikes forward, finite pseudo-derivatives backward; no gradient passes silently through a hard spike."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsyn as js
+from jaxsyn.surrogate import hard_spike
+
+ALL = [js.surrogate.SuperSpike(), js.surrogate.Triangle(), js.surrogate.Arctangent(), js.surrogate.Sigmoid()]
+
+
+@pytest.mark.parametrize("surrogate", ALL, ids=lambda s: type(s).__name__)
+def test_values_are_spikes_and_gradients_are_finite_at_any_input(surrogate):
+    gap = jnp.asarray([-3e38, -1e20, -1.0, -1e-20, 0.0, 1e-20, 1.0, 1e20, 3e38])
+    np.testing.assert_array_equal(surrogate(gap), np.asarray(gap) >= 0)
+    slope = jax.vmap(jax.grad(surrogate))(gap)
+    assert np.isfinite(np.asarray(slope)).all()
+    assert (np.asarray(slope) >= 0).all()
+    np.testing.assert_allclose(slope, surrogate.derivative(gap))
+    assert float(slope[4]) == max(np.asarray(slope).tolist())
+
+
+def test_an_own_surrogate_takes_three_lines():
+    class Box(js.surrogate.AbstractSurrogate):
+        def derivative(self, gap):
+            return (jnp.abs(gap) < 0.5).astype(gap.dtype)
+
+    assert float(jax.grad(Box())(0.2)) == 1.0
+    assert float(jax.grad(Box())(0.7)) == 0.0
+
+
+def test_forward_mode_and_second_order_work():
+    spike = js.surrogate.SuperSpike(k=5.0)
+    assert float(jax.jvp(spike, (0.1,), (2.0,))[1]) == pytest.approx(2.0 / 1.5**2)
+    assert np.isfinite(float(jax.grad(jax.grad(lambda x: spike(x) * x))(0.1)))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit, jax.vmap])
+def test_a_hard_spike_refuses_to_be_differentiated(wrap):
+    gap = jnp.asarray([-1.0, 1.0])
+
+    def total(x):
+        return jnp.sum(jnp.where(wrap(lambda g: hard_spike(g, "E"))(x), x, 0.0))
+
+    assert float(total(gap)) == 1.0
+    with pytest.raises(ValueError, match="population 'E' has no surrogate"):
+        jax.grad(total)(gap)
