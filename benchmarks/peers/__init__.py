@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure jaxsyn and its peers one after another."""
-    ours = [measure_elsewhere(arguments, kernels) for kernels in ("--native", "--pure")[: 1 + arguments.pure]]
+    ours = [measure_elsewhere(arguments)]
+    if arguments.pure:
+        ours.append(measure_elsewhere(arguments, "--pure"))
     results = [{"simulator": "jaxsyn", **result} for result in ours]
     for name, script in SCRIPTS.items():
         results.append({"simulator": name, **_peer(arguments, script, getattr(arguments, f"{name}_python"))})

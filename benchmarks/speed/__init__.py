@@ -64,9 +64,9 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure_elsewhere(arguments: argparse.Namespace, kernels: str) -> dict[str, Any]:
-    """The same measurement in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks", "speed", arguments.task, kernels, "--json"]
+def measure_elsewhere(arguments: argparse.Namespace, *kernels: str) -> dict[str, Any]:
+    """The same measurement in a fresh process, with the default kernels or those of an option."""
+    command = [sys.executable, "-m", "benchmarks", "speed", arguments.task, *kernels, "--json"]
     for name in ("n", "threads", "repeats", "bio", "seed"):
         value = getattr(arguments, name)
         command += [] if value is None else [f"--{name}", str(value)]

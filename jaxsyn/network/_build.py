@@ -211,23 +211,14 @@ def _sparse_links(
     key: GraphKey,
 ) -> list[SparseLink]:
     source = populations[projection.source]
-    n_post = sum(populations[t].size for t in projection.target)
-    rule = projection.connectivity
-    assert isinstance(rule, AbstractRule)
-    same = projection.target == (projection.source,)
-    if projection.source in projection.target and not same and getattr(rule, "autapses", True) is False:
-        raise ValueError(
-            f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for "
-            f"each target"
-        )
-    edges = rule.build(source.size, n_post, key=key, same_population=same)
+    edges = _edges(name, projection, populations, key)
     steps = sample_delays(
         projection.delay_ms, len(edges), dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms"
     )
     instant = has_zero_delay(projection, dt_ms)
     span = _usual_span(projection.delay_ms, steps, edges, dt_ms)
     longest = max(int(np.max(steps, initial=0 if instant else 1)), 0 if span is None else span[1])
-    values = {r: _edge_weights(name, r, w, edges, key) for r, w in weights.items()}
+    values = [_edge_weights(name, r, w, edges, key) for r, w in weights.items()]
     links = []
     for g_target, (which, post) in _split_targets(projection, populations, layout, edges).items():
         sub = EdgeList(
@@ -239,10 +230,7 @@ def _sparse_links(
         sub_steps = steps if which is None or steps.ndim == 0 else steps[which]
         graph, order = build_graph(sub, sub_steps, source.size, layout.sizes[g_target], span=span)
         rows = [
-            v
-            if v.ndim == 0 or (v.size == 1 and len(edges) != 1)
-            else arrange(v if which is None else v[which], order, graph, float_dtype())
-            for v in values.values()
+            v if v.ndim == 0 else arrange(v if which is None else v[which], order, graph, float_dtype()) for v in values
         ]
         g_source, first = layout.places[projection.source]
         links.append(
@@ -256,13 +244,25 @@ def _sparse_links(
                 target=g_target,
                 first=first,
                 n_sources=source.size,
-                receptors=tuple(values),
+                receptors=tuple(weights),
                 slots=longest + 1,
                 instant=instant,
                 form=_form(projection, source),
             )
         )
     return links
+
+
+def _edges(name: str, projection: Projection, populations: Populations, key: GraphKey) -> EdgeList:
+    rule = projection.connectivity
+    assert isinstance(rule, AbstractRule)
+    same = projection.target == (projection.source,)
+    if projection.source in projection.target and not same and getattr(rule, "autapses", True) is False:
+        raise ValueError(
+            f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for each"
+        )
+    n_post = sum(populations[t].size for t in projection.target)
+    return rule.build(populations[projection.source].size, n_post, key=key, same_population=same)
 
 
 def _usual_span(value: Any, steps: np.ndarray[Any, Any], edges: EdgeList, dt_ms: float) -> tuple[int, int] | None:

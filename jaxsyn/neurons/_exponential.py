@@ -7,7 +7,7 @@ from .._core import Array, Parameter, float_dtype, param
 from ._base import AbstractChart, AbstractContinuousNeuron
 from ._lif import VoltageState
 
-_NARROW = 1e-3  # mV: slope factors below are stepped as this one
+_NARROW = 0.01  # mV: below, the exponential is a threshold at V_T within the accuracy of any step
 _STEEP = 30.0  # (V - V_T) / Delta_T above which the upstroke lasts less than 1e-9 ms: held, so that nothing overflows
 
 
@@ -19,7 +19,7 @@ class SoftplusChart(AbstractChart):
 
     Args:
         V_T_mV: Foot of the exponential, mV.
-        Delta_T_mV: Slope factor, mV; below 1e-3 mV the chart keeps that width (it then only straightens the kink).
+        Delta_T_mV: Slope factor, mV; below 0.01 mV the chart keeps that width (it then only straightens the kink).
         V_spike_mV: Voltage that counts as a spike, mV; voltages above are cut to it.
     Example:
         >>> import jax.numpy as jnp
@@ -56,14 +56,14 @@ def _steepness(V_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
 
 def _firing_level(V_peak_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
     """Voltage that counts as a spike: V_peak, and V_T itself when there is no exponential (LIF limit)."""
-    return jnp.where(Delta_T_mV > 0.0, V_peak_mV, V_T_mV)
+    return jnp.where(Delta_T_mV > _NARROW, V_peak_mV, V_T_mV)
 
 
 class EIF(AbstractContinuousNeuron):
     """Exponential integrate-and-fire neuron.
 
     C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) + I; at V >= V_peak a spike, V := V_reset.
-    Delta_T = 0 is the LIF neuron with threshold V_T. Finite for any input in float32.
+    Delta_T = 0 (below 0.01 mV) is the LIF neuron with threshold V_T. Finite for any input in float32.
 
     Args:
         C_pF: Capacitance, pF, > 0.
@@ -121,7 +121,8 @@ class AdEx(AbstractContinuousNeuron):
 
     C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) - w + I
     tau_w dw/dt = a (V - E_L) - w; at V >= V_peak a spike, V := V_reset, w := w + b.
-    Delta_T = 0 is the adaptive LIF neuron with threshold V_T. Finite for any input in float32.
+    Delta_T = 0 (below 0.01 mV) is the adaptive LIF neuron with
+    threshold V_T. Finite for any input in float32.
 
     Args:
         C_pF: Capacitance, pF, > 0.

@@ -19,7 +19,7 @@ class AbstractSurrogate(Parameters):
 
     def __call__(self, gap: Array) -> Array:
         """Spikes: 1 where gap >= 0, else 0, shape and dtype of `gap`; its gradient is `derivative(gap)`."""
-        return _spike(gap, self)
+        return _spike(jnp.asarray(gap), self)
 
 
 @eqx.filter_custom_jvp

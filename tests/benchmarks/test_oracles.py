@@ -21,7 +21,7 @@ def oracles(folder: pathlib.Path, *options: str) -> tuple[int, list[dict[str, An
     """Exit status and the JSON lines of a run."""
     command = [sys.executable, "-m", "benchmarks", "oracles", str(folder), "--json", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
-    assert not done.stderr, done.stderr
+    assert done.returncode in (0, 1), done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 

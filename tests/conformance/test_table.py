@@ -1,7 +1,6 @@
 """What must hold for every model, ours or a user's."""
 
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -37,8 +36,8 @@ class Outcome:
 
 
 @pytest.fixture(scope="module", params=ROWS, ids=str)
-def outcome(request: pytest.FixtureRequest) -> Iterator[Outcome]:
-    yield Outcome(request.param)
+def outcome(request: pytest.FixtureRequest) -> Outcome:
+    return Outcome(request.param)
 
 
 def leaves(tree: Any) -> list[Any]:

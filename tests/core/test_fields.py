@@ -24,7 +24,7 @@ from jaxsyn._core import Weights, as_float
         (lambda: js.receptors.Exponential(tau_ms=0.0), r"Exponential.tau_ms: got 0.0"),
         (lambda: js.receptors.Conductance(js.receptors.Alpha(2.0), Mg_mM=-1.0), r"Conductance.Mg_mM: got -1.0"),
         (lambda: js.neurons.DiscreteLIF(decay=1.5), r"DiscreteLIF.decay: got 1.5.*<= 1"),
-                (lambda: js.plasticity.TsodyksMarkram(U=2.0), r"TsodyksMarkram.U: got 2.0"),
+        (lambda: js.plasticity.TsodyksMarkram(U=2.0), r"TsodyksMarkram.U: got 2.0"),
         (lambda: js.surrogate.SuperSpike(k=0.0), r"SuperSpike.k: got 0.0"),
         (lambda: js.Population(js.neurons.LIF(tau_m_ms=[1.0, 2.0]), 3), "tau_m_ms has 2 values for 3 neurons"),
         (lambda: js.neurons.IzhikevichPublished(substeps=0), "substeps: got 0"),

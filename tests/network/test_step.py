@@ -89,7 +89,7 @@ def test_a_step_is_what_the_description_says(model: Any, propagation: str, nativ
 
 
 def test_when_an_arrival_acts() -> None:
-    """A spike stamped 3 arrives at 3 + d: a delta receptor moves V there, a kinetic one the current, and V a step on."""
+    """A spike stamped 3 arrives at 3 + d: a delta receptor moves V there, a kinetic one the current, V a step on."""
     delays = np.array([0, 1, 4])
     silent = js.neurons.LIF(V_th_mV=0.0)
     receptors = {"now": js.receptors.Delta(), "later": js.receptors.Current(js.receptors.Exponential(5.0))}

@@ -36,7 +36,7 @@ def test_waveforms_have_the_shape_that_they_say():
 def test_a_sine_does_not_drift_in_a_long_run():
     sine = S.Sine("E", I_pA=1.0, frequency_Hz=10.0)
     tick = 2_000_007  # 200 s
-    value, _ = sine.sample(sine.prepare(1, 0.1), None, None, jnp.asarray(tick, jnp.int32))
+    value, _ = sine.sample(sine.prepare(1, 0.1), None, S.Draw(jnp.uint32(0), 7), jnp.asarray(tick, jnp.int32))
     np.testing.assert_allclose(value, np.sin(2 * np.pi * ((tick % 1000) / 1000)), atol=2e-2)
 
 
@@ -61,7 +61,9 @@ def test_an_inhomogeneous_rate_is_followed():
     counts = samples(table, n=500)
     assert counts[:20].sum() == 0
     assert abs(counts[20:].mean() - 1.0) < 0.05
-    function = S.InhomogeneousPoisson("E", rate_Hz=lambda t: 2000.0 * (t > 10.0), max_rate_Hz=2000.0, weight=1.0)
+    function = S.InhomogeneousPoisson(
+        "E", rate_Hz=lambda t: jnp.where(t > 10.0, 2000.0, 0.0), max_rate_Hz=2000.0, weight=1.0
+    )
     np.testing.assert_array_equal(samples(function, n=500), counts)
 
 
