@@ -63,7 +63,7 @@ class SparseGraph(eqx.Module):
     @property
     def n_synapses(self) -> int:
         """Number of synapses. Known on the host only: not inside jit."""
-        return int(self.row_ptr[-1])
+        return int(np.asarray(self.row_ptr)[-1])
 
     @property
     def nbytes(self) -> int:

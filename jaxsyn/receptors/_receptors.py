@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._core import Array, LinearSystem, Parameter, as_float, param
+from .._core import Array, ArrayLike, LinearSystem, Parameter, as_float, param
 from ._base import AbstractReceptor
 from ._kinetics import AbstractKinetics, DualExponential, Exponential
 
@@ -125,7 +125,7 @@ class Conductance(AbstractReceptor):
         return self.kinetics.linear()
 
 
-def magnesium_block(V_mV: Array, Mg_mM: Array | float = 1.0) -> Array:
+def magnesium_block(V_mV: ArrayLike, Mg_mM: ArrayLike = 1.0) -> Array:
     """Open fraction of NMDA receptors: 1 / (1 + [Mg] exp(-0.062 V) / 3.57).
 
     Args:

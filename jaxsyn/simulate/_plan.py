@@ -105,7 +105,7 @@ class Plan(eqx.Module):
         for g in self.recorded_groups(net):
             emission = emissions[g]
             kept = {"words": kernels.pack(emission.spikes, native=net.native)}
-            if emission.fraction is not None:
+            if emission.fraction is not None and net.groups[g].size:
                 ring = jnp.zeros((1, self.room[g]), jnp.int32)
                 ids, _ = kernels.emit(emission.spikes, ring, jnp.zeros(1, jnp.int32), jnp.int32(0), native=net.native)
                 kept["fraction"] = emission.fraction[ids[0]]

@@ -5,7 +5,6 @@ Slopes of the mean error of spike times, in float64. All neurons of a step size 
 
 import dataclasses
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -59,7 +58,7 @@ def smooth() -> Any:
 MODELS = {
     "LIF": Model(n.LIF, slow, 5.0, (400.0, 700.0)),
     "LIF linear": Model(n.LIF, smooth, 200.0, (400.0, 700.0)),
-    "EIF": Model(n.EIF, slow, 3.0, (500.0, 800.0), 2.0),
+    "EIF": Model(n.EIF, slow, 3.0, (500.0, 800.0), 2.0, first=2),
     "AdEx": Model(lambda: n.AdEx(**TONIC, V_reset_mV=-58.0), slow, 3.0, (500.0, 900.0), 2.0, first=2),
     "Izhikevich": Model(n.Izhikevich, smooth, 5.0, (10.0, 20.0), 0.25),
     "own": Model(QuadraticIF, Saturating, 5.0, (400.0, 900.0)),
@@ -116,7 +115,7 @@ def fixed(scale: float, step: float) -> dict[str, js.SpikeTrains]:
 
 
 @pytest.fixture(scope="module")
-def errors() -> Iterator[dict[str, list[float]]]:
+def errors() -> dict[str, list[float]]:
     """Mean error of the spike times at each step, by case."""
     found: dict[str, list[float]] = {label(case): [] for case in CASES}
     with jax.enable_x64(True):

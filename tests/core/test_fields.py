@@ -1,70 +1,86 @@
-"""Parameters are array leaves of one type, checked when a model is made."""
+"""Parameters are array leaves of one kind, checked when a model is constructed."""
 
+import hypothesis
+import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-import jaxsyn as js
-from jaxsyn._core import Weights, as_float
+from jaxsyn._core import Parameters, as_float, is_concrete, param, validate
+
+
+class Model(Parameters):
+    tau_ms: jax.Array = param(10.0, above=0.0)
+    share: jax.Array = param(0.5, low=0.0, high=1.0)
+    level: jax.Array = param(0.0)
+    late_ms: jax.Array | None = param(None, low=0.0, optional=True)
 
 
 @pytest.mark.parametrize(
-    ("build", "message"),
+    "value", [3, 3.0, np.float64(3.0), np.int32(3), [3.0, 4.0], (3, 4), np.array([3, 4]), jnp.asarray([3.0])]
+)
+def test_numbers_become_float_leaves(value: object) -> None:
+    tau = Model(tau_ms=value).tau_ms
+    assert isinstance(tau, jax.Array)
+    assert tau.dtype == jnp.float32
+    with jax.enable_x64(True):
+        assert Model(tau_ms=value).tau_ms.dtype == jnp.float64
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
     [
-        (lambda: js.neurons.LIF(tau_m_ms=-1.0), r"LIF.tau_m_ms: got -1.0; allowed: finite and > 0"),
-        (lambda: js.neurons.LIF(tau_m_ms=float("nan")), r"LIF.tau_m_ms: got nan"),
-        (lambda: js.neurons.LIF(C_pF=[200.0, 0.0]), r"LIF.C_pF\[1\]: got 0.0; allowed: finite and > 0"),
-        (lambda: js.neurons.LIF(C_pF=[[200.0]]), r"LIF.C_pF: got shape \(1, 1\); allowed: a scalar or one value"),
-        (lambda: js.neurons.LIF(C_pF="large"), r"LIF.C_pF: got 'large'"),
-        (lambda: js.neurons.LIF(C_pF=[1.0, 2.0], tau_m_ms=[1.0, 2.0, 3.0]), "disagree in length"),
-        (lambda: js.neurons.AdEx(Delta_T_mV=-0.1), r"AdEx.Delta_T_mV: got -0.1.*>= 0"),
-        (lambda: js.receptors.Exponential(tau_ms=0.0), r"Exponential.tau_ms: got 0.0"),
-        (lambda: js.receptors.Conductance(js.receptors.Alpha(2.0), Mg_mM=-1.0), r"Conductance.Mg_mM: got -1.0"),
-        (lambda: js.neurons.DiscreteLIF(decay=1.5), r"DiscreteLIF.decay: got 1.5.*<= 1"),
-        (lambda: js.plasticity.TsodyksMarkram(U=2.0), r"TsodyksMarkram.U: got 2.0"),
-        (lambda: js.surrogate.SuperSpike(k=0.0), r"SuperSpike.k: got 0.0"),
-        (lambda: js.Population(js.neurons.LIF(tau_m_ms=[1.0, 2.0]), 3), "tau_m_ms has 2 values for 3 neurons"),
-        (lambda: js.neurons.IzhikevichPublished(substeps=0), "substeps: got 0"),
-        (lambda: js.neurons.IzhikevichPublished(dt_ms=-1.0), "dt_ms: got -1.0"),
+        ({"tau_ms": 0.0}, r"Model\.tau_ms: got 0\.0; allowed: finite and > 0\. Set it when you construct Model"),
+        ({"tau_ms": -1.0}, r"Model\.tau_ms: got -1\.0"),
+        ({"tau_ms": np.nan}, r"Model\.tau_ms: got nan"),
+        ({"tau_ms": [1.0, np.inf, 3.0]}, r"Model\.tau_ms\[1\]: got inf"),
+        ({"share": 1.5}, r"Model\.share: got 1\.5; allowed: finite and >= 0 and <= 1"),
+        ({"share": [0.1, -0.1]}, r"Model\.share\[1\]: got -0\.1"),
+        ({"level": "high"}, r"Model\.level: got 'high'; allowed: a number"),
+        ({"level": None}, r"Model\.level: got None"),
+        ({"level": True}, r"Model\.level: got True"),
+        ({"level": [[1.0]]}, r"Model\.level: got shape \(1, 1\); allowed: a scalar or one value for each neuron"),
+        ({"level": [[1.0], [1.0, 2.0]]}, r"must be a number or a flat sequence"),
+        ({"late_ms": -2.0}, r"Model\.late_ms: got -2\.0; allowed: finite and >= 0"),
+        ({"tau_ms": [1.0, 2.0], "level": [1.0, 2.0, 3.0]}, r"disagree in length: tau_ms has 2, level has 3"),
     ],
 )
-def test_a_bad_parameter_is_refused_by_name(build, message):
+def test_bad_values_are_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        build()
+        Model(**given)
 
 
-@given(st.floats(min_value=1e-3, max_value=1e6))
-def test_numbers_become_leaves_of_one_type(value):
-    cell = js.neurons.LIF(tau_m_ms=value)
-    assert cell.tau_m_ms.dtype == jnp.float32
-    assert len(jax.tree.leaves(cell)) == 5
-    np.testing.assert_allclose(cell.tau_m_ms, value, rtol=1e-6)
+def test_an_optional_parameter_may_be_missing() -> None:
+    assert Model().late_ms is None
+    assert Model(late_ms=1.0).late_ms == 1.0
 
 
-def test_a_traced_parameter_passes_unchecked():
-    assert float(jax.grad(lambda tau: js.neurons.LIF(tau_m_ms=tau).tau_m_ms)(3.0)) == 1.0
+def test_traced_values_pass() -> None:
+    def tau(x: jax.Array) -> jax.Array:
+        assert not is_concrete(x)
+        return Model(tau_ms=x).tau_ms * 2.0
+
+    assert jax.jit(tau)(-1.0) == -2.0  # its number is not known, so it is not checked
+    assert jax.vmap(tau)(jnp.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
 
 
-def test_as_float_leaves_what_is_no_number():
+@hypothesis.given(st.floats(allow_nan=True, width=32), st.floats(-10.0, 10.0, width=32), st.floats(-10.0, 10.0, width=32))
+def test_limits_are_sharp(value: float, low: float, high: float) -> None:
+    inside = bool(np.isfinite(value)) and low <= value <= high
+    try:
+        validate("Model", "x", jnp.asarray(value), {"low": low, "high": high})
+    except ValueError:
+        assert not inside
+    else:
+        assert inside
+
+
+def test_placeholders_of_tree_operations_pass() -> None:
+    marker = object()
+    assert as_float(marker) is marker
     assert as_float(None) is None
     assert as_float(True) is True
-    with pytest.raises(ValueError, match="flat sequence"):
-        as_float([[1.0], [1.0, 2.0]])
-
-
-@pytest.mark.parametrize(
-    ("given_weights", "receptors", "message"),
-    [
-        ({"nS": 1.0, "pA": 2.0}, {"AMPA": "nS"}, "allowed: one unit"),
-        ({"nS": {}}, {"AMPA": "nS"}, "empty weight mapping"),
-        ({"nS": {"NMDA": 1.0}}, {"AMPA": "nS"}, "unknown receptor 'NMDA'; the target has \\['AMPA'\\]"),
-        ({"pA": 1.0}, {"AMPA": "nS"}, "takes weight_nS, got weight_pA"),
-        ({"nS": 1.0}, {"AMPA": "nS", "GABA": "nS"}, "say which one gets the weight"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused(given_weights, receptors, message):
-    with pytest.raises(ValueError, match=message):
-        Weights.parse("here", **given_weights).resolve("here", receptors)
+    assert as_float(np.array(["a"])).dtype.kind == "U"
+    model = jax.tree.map(lambda x: None, Model())
+    assert model.tau_ms is None
