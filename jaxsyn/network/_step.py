@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._core import Array, float_dtype
+from .._core import Array, float_dtype, without_gradient
 from ..neurons import AbstractContinuousNeuron, AbstractDiscreteNeuron, Flow, MembraneState, Refractory
 from ..stimuli import AbstractWaveform, Draw
 from ._group import Emission, Group, GroupState, emit
@@ -174,7 +174,8 @@ class _Moment:
         self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=net.native)
         for i, link in enumerate(net.links):
             if isinstance(link, SparseLink) and link.source == g and link.short_term is not None:
-                self.links[i] = link.release(self.links[i], _numbers(emission), self.tick, net.dt_ms)
+                spikes = without_gradient(_numbers(emission), _refusal(net, link))
+                self.links[i] = link.release(self.links[i], spikes, self.tick, net.dt_ms)
 
     def receive(self, g: int) -> None:
         """Arrivals due now enter the kinetic receptors of a group."""
@@ -191,6 +192,11 @@ def _refusal(net: Network, link: SparseLink) -> str:
     """What to say when somebody differentiates through spikes that travel as indices."""
     members = net.groups[link.source].members
     source = next(name for name, first, size in members if (first, size) == (link.first, link.n_sources))
+    if link.short_term is not None:
+        return (
+            f"projection {link.name!r}: short-term plasticity remembers whole spikes of population {source!r}, so their "
+            "gradient would miss how a spike depresses later ones; drop short_term, or hold what they depend on constant"
+        )
     return (
         f"population {source!r} has no surrogate, so its spikes reach projection {link.name!r} as integers, without "
         "gradient: give Population(..., surrogate=js.surrogate.SuperSpike()), or hold what they meet constant"

@@ -15,11 +15,11 @@ class SoftplusChart(AbstractChart):
     """x = -Delta_T log(1 + exp(-(V - V_T) / Delta_T)): V - V_T far below threshold, zero at V = infinity.
 
     In x the exponential of the EIF and AdEx upstroke is the constant g_L Delta_T / C, so that a fixed step crosses
-    the blow-up without noticing it.
+    the blow-up without noticing it. Without an upstroke (Delta_T below 0.01 mV) x = V - V_T, on either side of V_T.
 
     Args:
         V_T_mV: Foot of the exponential, mV.
-        Delta_T_mV: Slope factor, mV; below 0.01 mV the chart keeps that width (it then only straightens the kink).
+        Delta_T_mV: Slope factor, mV.
         V_spike_mV: Voltage that counts as a spike, mV; voltages above are cut to it.
     Example:
         >>> import jax.numpy as jnp
@@ -33,20 +33,32 @@ class SoftplusChart(AbstractChart):
     V_spike_mV: Array
 
     def to(self, V_mV: Array) -> Array:
-        width = jnp.maximum(self.Delta_T_mV, _NARROW)
+        width, curved = jnp.maximum(self.Delta_T_mV, _NARROW), _curved(self.Delta_T_mV)
         u = (V_mV - self.V_T_mV) / width
-        return -width * (jnp.maximum(-u, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(u))))
+        beyond = jnp.maximum(u, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(u)))
+        return width * (u - curved * beyond)
 
     def back(self, x: Array) -> Array:
-        width = jnp.maximum(self.Delta_T_mV, _NARROW)
+        width, curved = jnp.maximum(self.Delta_T_mV, _NARROW), _curved(self.Delta_T_mV)
         remaining = jnp.maximum(1.0 - jnp.exp(jnp.minimum(x, 0.0) / width), 1e-30)
-        return jnp.minimum(self.V_T_mV + x - width * jnp.log(remaining), self.V_spike_mV)
+        top = jnp.where(curved > 0.0, self.V_spike_mV, jnp.inf)
+        return jnp.minimum(self.V_T_mV + x - curved * width * jnp.log(remaining), top)
 
     def slope(self, V_mV: Array) -> Array:
-        return 1.0 / (1.0 + _steepness(V_mV, self.V_T_mV, self.Delta_T_mV))
+        return 1.0 / (1.0 + _curved(self.Delta_T_mV) * _steepness(V_mV, self.V_T_mV, self.Delta_T_mV))
 
     def gap(self, x: Array) -> Array:
         return x - self.to(self.V_spike_mV)
+
+
+def _curved(Delta_T_mV: Array) -> Array:
+    """1 for an exponential upstroke, 0 for the limit of a threshold at V_T."""
+    return (Delta_T_mV > _NARROW).astype(Delta_T_mV.dtype)
+
+
+def _upstroke(V_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
+    """Delta_T exp((V - V_T) / Delta_T), or 0 in the limit."""
+    return _curved(Delta_T_mV) * Delta_T_mV * _steepness(V_mV, V_T_mV, Delta_T_mV)
 
 
 def _steepness(V_mV: Array, V_T_mV: Array, Delta_T_mV: Array) -> Array:
@@ -96,7 +108,7 @@ class EIF(AbstractContinuousNeuron):
         return VoltageState(jnp.zeros(shape, float_dtype()) + self.E_L_mV)
 
     def derivative(self, state: VoltageState, I_pA: Array) -> VoltageState:
-        upstroke = self.Delta_T_mV * _steepness(state.V_mV, self.V_T_mV, self.Delta_T_mV)
+        upstroke = _upstroke(state.V_mV, self.V_T_mV, self.Delta_T_mV)
         return VoltageState((self.g_L_nS * (self.E_L_mV - state.V_mV + upstroke) + I_pA) / self.C_pF)
 
     def threshold_gap(self, state: VoltageState) -> Array:
@@ -164,7 +176,7 @@ class AdEx(AbstractContinuousNeuron):
 
     def derivative(self, state: AdExState, I_pA: Array) -> AdExState:
         V, w = state.V_mV, state.w_pA
-        upstroke = self.Delta_T_mV * _steepness(V, self.V_T_mV, self.Delta_T_mV)
+        upstroke = _upstroke(V, self.V_T_mV, self.Delta_T_mV)
         dV = (self.g_L_nS * (self.E_L_mV - V + upstroke) - w + I_pA) / self.C_pF
         return AdExState(dV, (self.a_nS * (V - self.E_L_mV) - w) / self.tau_w_ms)
 
