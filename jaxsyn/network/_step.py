@@ -194,8 +194,10 @@ def _refusal(net: Network, link: SparseLink) -> str:
     source = next(name for name, first, size in members if (first, size) == (link.first, link.n_sources))
     if link.short_term is not None:
         return (
-            f"projection {link.name!r}: short-term plasticity remembers whole spikes of population {source!r}, so their "
-            "gradient would miss how a spike depresses later ones; drop short_term, or hold what they depend on constant"
+            f"projection {link.name!r}: short-term plasticity remembers whole spikes of population "
+            f"{source!r}, so their "
+            "gradient would miss how a spike depresses later ones; drop short_term, or hold what they depend "
+            "on constant"
         )
     return (
         f"population {source!r} has no surrogate, so its spikes reach projection {link.name!r} as integers, without "

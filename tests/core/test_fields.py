@@ -65,7 +65,9 @@ def test_traced_values_pass() -> None:
     assert jax.vmap(tau)(jnp.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
 
 
-@hypothesis.given(st.floats(allow_nan=True, width=32), st.floats(-10.0, 10.0, width=32), st.floats(-10.0, 10.0, width=32))
+@hypothesis.given(
+    st.floats(allow_nan=True, width=32), st.floats(-10.0, 10.0, width=32), st.floats(-10.0, 10.0, width=32)
+)
 def test_limits_are_sharp(value: float, low: float, high: float) -> None:
     inside = bool(np.isfinite(value)) and low <= value <= high
     try:

@@ -63,7 +63,9 @@ def test_one_value_for_each_neuron() -> None:
     values = {V: jnp.full(2, -60.0), s: jnp.ones(2), q: jnp.zeros(2)}
     both = step.apply(values, jnp.asarray(50.0))
     for i, (tau_m, tau_q) in enumerate([(10.0, 1.0), (20.0, 5.0)]):
-        alone = propagator(cascade(tau_m, 2.0, tau_q), 0.1).apply({k: v[i] for k, v in values.items()}, jnp.asarray(50.0))
+        alone = propagator(cascade(tau_m, 2.0, tau_q), 0.1).apply(
+            {k: v[i] for k, v in values.items()}, jnp.asarray(50.0)
+        )
         np.testing.assert_allclose(both[V][i], alone[V], rtol=1e-6)
 
 

@@ -56,7 +56,13 @@ def test_synapses_are_listed() -> None:
 
 def test_the_summary_names_everything_with_its_size() -> None:
     text = small().summary()
-    for part in ("9 neurons", "a (3), b (2)", "LIF, Exact", "projection ab: 6 synapses, x, 1 delays", "projection ra: BoundDense"):
+    for part in (
+        "9 neurons",
+        "a (3), b (2)",
+        "LIF, Exact",
+        "projection ab: 6 synapses, x, 1 delays",
+        "projection ra: BoundDense",
+    ):
         assert part in text
     for part in ("stimulus s: Poisson to 4 neurons", "total: 6 sparse synapses, network", "KiB"):
         assert part in text
@@ -146,7 +152,9 @@ def test_a_population_without_receptors_cannot_be_a_target() -> None:
 
 def test_initial_states_are_drawn_or_given() -> None:
     start = {"V_mV": js.connect.Uniform(-60.0, -55.0), "x.value": 3.0}
-    draw = functools.partial(js.Network, {"a": cells(50, initial=start), "b": cells(2, initial={"V_mV": [-51.0, -52.0]})})
+    draw = functools.partial(
+        js.Network, {"a": cells(50, initial=start), "b": cells(2, initial={"V_mV": [-51.0, -52.0]})}
+    )
     net = draw(dt_ms=0.1, seed=1)
     a, b = (net.view(net.init_state(), name) for name in "ab")
     assert -60.0 <= a.neuron.V_mV.min() < -58.0 < -57.0 < a.neuron.V_mV.max() < -55.0

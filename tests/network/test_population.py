@@ -34,7 +34,9 @@ def unchecked() -> Iterator[None]:
         (LIF, CURRENT, {"integrator": js.neurons.RK2(on_grid=True)}, "RK2", True),
     ],
 )
-def test_the_integrator_fits_the_model(neuron: Any, receptors: Any, options: Any, integrator: str, on_grid: bool) -> None:
+def test_the_integrator_fits_the_model(
+    neuron: Any, receptors: Any, options: Any, integrator: str, on_grid: bool
+) -> None:
     chosen = js.Population(neuron, 2, receptors, **options).integrator
     assert (type(chosen).__name__, chosen.on_grid) == (integrator, on_grid)
 
@@ -50,7 +52,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "negative size": (lambda: js.Population(LIF, -1), r"Population\.size: got -1; allowed: a whole number >= 0"),
     "half a neuron": (lambda: js.Population(LIF, 2.5), r"Population\.size: got 2\.5"),
     "true neurons": (lambda: js.Population(LIF, True), r"Population\.size: got True"),
-    "no receptor": (lambda: js.Population(LIF, 2, {"x": 2.0}), r"Population\.receptors\['x'\]: got 2\.0; allowed: e\.g\."),
+    "no receptor": (
+        lambda: js.Population(LIF, 2, {"x": 2.0}),
+        r"Population\.receptors\['x'\]: got 2\.0; allowed: e\.g\.",
+    ),
     "dot": (lambda: js.Population(LIF, 2, {"a.b": js.receptors.AMPA()}), r"Population\.receptors: got name 'a\.b'"),
     "nameless": (lambda: js.Population(LIF, 2, {"": js.receptors.AMPA()}), r"Population\.receptors: got name ''"),
     "neuron": (lambda: js.Population(LIF, 2, {"neuron": js.receptors.AMPA()}), r"got name 'neuron'; allowed:"),
@@ -71,7 +76,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: js.Population(LIF, 3, refractory_ms=[1.0, 2.0]),
         r"parameter refractory_ms has 2 values for 3 neurons",
     ),
-    "negative refractoriness": (lambda: js.Population(LIF, 3, refractory_ms=-1.0), r"Population\.refractory_ms: got -1\.0"),
+    "negative refractoriness": (
+        lambda: js.Population(LIF, 3, refractory_ms=-1.0),
+        r"Population\.refractory_ms: got -1\.0",
+    ),
     "NaN refractoriness": (lambda: js.Population(LIF, 3, refractory_ms=np.nan), r"Population\.refractory_ms: got nan"),
     "located surrogate": (
         lambda: js.Population(LIF, 3, surrogate=SURROGATE, integrator=js.neurons.RK4()),

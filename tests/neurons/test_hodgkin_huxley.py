@@ -55,7 +55,7 @@ def test_rates_have_no_hole_and_no_end(make: Any) -> None:
     assert np.isfinite(slopes).all()
     V = jnp.asarray([-1e6, -200.0, 200.0, 1e6])
     half = jnp.full(4, 0.5)
-    rate = jax.jit(cell.derivative)(js.neurons.HodgkinHuxleyState(V, half, half, half), jnp.zeros(4))
+    rate = jax.jit(lambda s, I: cell.derivative(s, I))(js.neurons.HodgkinHuxleyState(V, half, half, half), jnp.zeros(4))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(rate))
 
 

@@ -22,7 +22,9 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.mark.parametrize("go", [lambda net, r: js.run(net, 3, record=r), lambda net, r: js.simulate(net, 0.3, record=r)])
+@pytest.mark.parametrize(
+    "go", [lambda net, r: js.run(net, 3, record=r), lambda net, r: js.simulate(net, 0.3, record=r)]
+)
 @pytest.mark.parametrize(
     ("records", "message"),
     [
@@ -37,12 +39,21 @@ def unchecked() -> Iterator[None]:
         ([record.Mean("S.V_mV")], r"record: unknown variable 'S\.V_mV'; 'S' has "),
         ([record.State("E.V_mV", index=[40])], r"record 'E\.V_mV': index 40 is out of range; 'E' has 40 neurons"),
         ([record.State("I.V_mV", index=[10])], r"record 'I\.V_mV': index 10 is out of range; 'I' has 10 neurons"),
-        ([record.State("E.V_mV", every_ms=0.15)], r"record 'E\.V_mV': every_ms: got 0\.15 ms; allowed: a positive multiple"),
+        (
+            [record.State("E.V_mV", every_ms=0.15)],
+            r"record 'E\.V_mV': every_ms: got 0\.15 ms; allowed: a positive multiple",
+        ),
         ([record.Rate("E", every_ms=0.01)], r"record 'rate E': every_ms: got 0\.01 ms"),
         ([record.Weights("E_all", every_ms=0.25)], r"record 'weights E_all': every_ms: got 0\.25 ms"),
-        ([record.Weights("A")], r"record 'weights A': unknown sparse projection; the network has \['E_all', 'I_E', 'I_I'\]"),
+        (
+            [record.Weights("A")],
+            r"record 'weights A': unknown sparse projection; the network has \['E_all', 'I_E', 'I_I'\]",
+        ),
         ([record.Weights("S_E")], r"record 'weights S_E': unknown sparse projection"),
-        ([record.Weights("I_I", index=[10**6])], r"record 'weights I_I': index 1000000 is out of range; it has \d+ synapses"),
+        (
+            [record.Weights("I_I", index=[10**6])],
+            r"record 'weights I_I': index 1000000 is out of range; it has \d+ synapses",
+        ),
         ([record.Spikes("E"), record.Spikes("I")], r"record: 'spikes' is asked for twice; keep one"),
         ([record.Rate("E", 1.0), record.Rate("E", 2.0)], r"record: 'rate E' is asked for twice"),
         ([record.State("E.V_mV"), record.State("E.V_mV", 1.0)], r"record: 'E\.V_mV' is asked for twice"),

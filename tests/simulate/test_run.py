@@ -415,5 +415,7 @@ def test_a_gradient_through_short_term_plasticity_is_refused_unless_it_is_whole(
         return jax.jit(jax.grad(loss))(where(net))
 
     assert float(total(lambda net: net.links[0].gain)) != 0.0
-    with pytest.raises(ValueError, match=r"projection 'ab': short-term plasticity remembers whole spikes of population 'a'"):
+    with pytest.raises(
+        ValueError, match=r"projection 'ab': short-term plasticity remembers whole spikes of population 'a'"
+    ):
         total(lambda net: net.stimuli["dc"].stimulus.amplitude)

@@ -47,7 +47,14 @@ def test_a_solution_holds_what_was_asked_for_with_units_and_prints_itself() -> N
     assert (sol.t_start_ms, sol.t_stop_ms) == (0.0, 5.0)
     assert sol.times_real_time == pytest.approx(5e-3 / sol.wall_s)
     text = repr(sol)
-    for part in ("Solution: 0 to 5 ms, done", "x real time", "spikes E:", "of 40 neurons", "E.V_mV: (5, 2) mV", "rate E: (5,)"):
+    for part in (
+        "Solution: 0 to 5 ms, done",
+        "x real time",
+        "spikes E:",
+        "of 40 neurons",
+        "E.V_mV: (5, 2) mV",
+        "rate E: (5,)",
+    ):
         assert part in text
     assert "count E: (40,)" in text
     assert len(text.splitlines()) < 25

@@ -61,7 +61,12 @@ def test_current_with_edges_and_as_a_function_of_time() -> None:
 def test_arrivals_at_a_kinetic_and_at_a_delta_receptor() -> None:
     receptors = {"slow": js.receptors.Current(js.receptors.Exponential(5.0)), "jump": js.receptors.Delta()}
     cells = js.Population(CELL(), 2, receptors, refractory_ms=2.0)
-    arrivals = [(1.0, "slow", np.array([100.0, 0.0])), (3.0, "jump", 4.0), (4.0, "jump", [0.0, 11.0]), (5.0, "jump", 1.0)]
+    arrivals = [
+        (1.0, "slow", np.array([100.0, 0.0])),
+        (3.0, "jump", 4.0),
+        (4.0, "jump", [0.0, 11.0]),
+        (5.0, "jump", 1.0),
+    ]
     solved = js.solve(cells, 8.0, arrivals=arrivals, save_at_ms=[2.0, 3.0, 7.0])
     t = np.array([1.0, 2.0])
     trace = 100.0 / 200.0 * 100.0 / 15.0 * (np.exp(-t / 20.0) - np.exp(-t / 5.0))
@@ -129,7 +134,7 @@ def test_initial_values_are_used() -> None:
         (js.Population(CELL(), 2), {"I_pA": np.nan}, "allowed: a finite number"),
         (js.Population(CELL(), 2), {"save_at_ms": [11.0]}, "save_at_ms: got 11.0 ms; allowed: 0 to 10.0"),
         (js.Population(CELL(), 2), {"edges_ms": [-1.0]}, "edges_ms: got -1.0"),
-        (js.Population(CELL(), 2), {"arrivals": [(1.0, "AMPA", 1.0)]}, "unknown receptor 'AMPA'; the population has none"),
+        (js.Population(CELL(), 2), {"arrivals": [(1.0, "AMPA", 1.0)]}, "unknown receptor 'AMPA'; the " "population has none"),
         (js.Population(CELL(), 2), {"tolerance": 1.0}, "unknown option 'tolerance'; allowed: edges_ms"),
         (js.Population(CELL(), 2), {"rtol": -1.0}, "rtol: got -1.0"),
         (js.Population(CELL(), 2), {"max_spikes": 0}, "max_spikes: got 0"),
