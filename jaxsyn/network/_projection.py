@@ -63,6 +63,8 @@ class Projection(Parameters):
         where = f"Projection({source!r} -> {target!r})"
         self.source = source
         self.target = (target,) if isinstance(target, str) else tuple(target)
+        if not self.target or len(set(self.target)) < len(self.target):
+            raise ValueError(f"{where}: got target {target!r}; allowed: one population or several different ones")
         if not isinstance(connectivity, AbstractRule | AbstractTransform):
             raise ValueError(
                 f"{where}: got connectivity {connectivity!r}; allowed: e.g. js.connect.FixedProbability(0.1)"

@@ -162,8 +162,8 @@ class AbstractStepper(AbstractIntegrator):
             at = None
         else:
             g0, g1 = settle((chart.gap(y.V_mV), chart.gap(end.V_mV)), native=steps.native)
-            g1, at = _to_blow_up(free, y, k0, (g0, g1), (start, span, length))
-            t = jnp.clip(1.0 - g1, 0.0, 1.0)
+            rest, at = _to_blow_up(free, y, k0, (g0, g1), (start, span, length))
+            t, g1 = jnp.clip(1.0 - rest, 0.0, 1.0), jnp.maximum(g1, rest)
         t, at = settle((t, at), native=steps.native)  # used in many places, computed once
         crossed = spike(g1)
         if not membrane.neuron.resets:
@@ -212,7 +212,6 @@ def _to_blow_up(
     Near the blow-up x' has a term x log x and the rates of other variables one with log x, so that no polynomial in
     time is accurate there. Over x the time is the integral of dx / x', and with x = x_spike - s^2 three Gauss nodes
     suffice: error 1e-7 ms in a step of 0.1 ms (a cubic in time: 5e-5 ms). The other variables go from node to node.
-    The end of the step plays no part: a stage beyond the blow-up may have spoiled it.
     """
     start, span, length = way
     reach = jnp.sqrt(jnp.maximum(-gaps[0], 0.0))

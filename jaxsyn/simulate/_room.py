@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._core import float_dtype
 from ..network import Network, NetworkState
 
 
@@ -23,6 +24,20 @@ def resize(net: Network, state: NetworkState, capacity: int) -> NetworkState:
 def capacity_of(state: NetworkState) -> int:
     """The room for spikes in a step that the largest group has; 1 where none keeps ids."""
     return max((g.ids.shape[1] for g in state.groups if g.ids is not None), default=1)
+
+
+def check_floats(net: Network) -> None:
+    """Raise if the network was built with floats of another width than JAX uses now.
+
+    Raises:
+        ValueError: `jax_enable_x64` was switched in between.
+    """
+    for leaf in jax.tree.leaves([group.start for group in net.groups]):
+        if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype != float_dtype():
+            raise ValueError(
+                f"network: built with {leaf.dtype}, but jax_enable_x64 makes floats {float_dtype()} now; build and run it "
+                "under the same setting"
+            )
 
 
 def check_state(net: Network, state: NetworkState) -> NetworkState:

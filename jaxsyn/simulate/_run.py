@@ -11,7 +11,7 @@ from .. import record as records
 from .._core import Array, float_dtype
 from ..network import SIMULATE, Mode, Network, NetworkState, prepare, step
 from ._plan import Kept, Plan, make_plan, stack_blocks
-from ._room import check_state, resize
+from ._room import check_floats, check_state, resize
 
 
 def check_inputs(net: Network, inputs: Mapping[str, Any] | None, n_steps: int) -> dict[str, Array]:
@@ -145,6 +145,7 @@ def run(
     """
     if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 0:
         raise ValueError(f"run.n_steps: got {n_steps!r}; allowed: a whole number >= 0 (steps of dt_ms, not ms)")
+    check_floats(net)
     plan = make_plan(net, record, packed=False, capacity=None)
     xs = check_inputs(net, inputs, n_steps)
     state = net.init_state() if state is None else resize(net, check_state(net, state), net.size())

@@ -19,7 +19,7 @@ from ..stimuli import SpikeEvents
 from ._assemble import assemble
 from ._plan import Kept, Plan, make_plan, to_steps
 from ._progress import compile_seconds, progress_bar
-from ._room import capacity_of, check_state, resize
+from ._room import capacity_of, check_floats, check_state, resize
 from ._run import advance, check_inputs
 from ._solution import Solution
 from ._store import AbstractStore, FileStore, MemoryStore
@@ -249,6 +249,7 @@ def simulate(
     n_steps = to_steps("simulate.duration_ms", duration_ms, net.dt_ms)
     asked = [record] if isinstance(record, records.AbstractRecord) else list(record)
     xs = check_inputs(net, inputs, n_steps)
+    check_floats(net)
     state, capacity = _begin(net, state, options.get("capacity"))
     first = int(state.tick)
     _check_span(net, first, first + n_steps, bool(options.get("continued")))

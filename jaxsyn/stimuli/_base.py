@@ -14,8 +14,8 @@ from .._core import Array, Parameters, Weights, as_float
 def as_targets(target: str | Sequence[str]) -> tuple[str, ...]:
     """One population name or several, as a tuple."""
     names = (target,) if isinstance(target, str) else tuple(target)
-    if not names or not all(isinstance(n, str) for n in names):
-        raise ValueError(f"target: got {target!r}; allowed: a population name or a sequence of them")
+    if not names or not all(isinstance(n, str) for n in names) or len(set(names)) < len(names):
+        raise ValueError(f"target: got {target!r}; allowed: a population name, or several different ones")
     return names
 
 

@@ -38,9 +38,7 @@ def test_one_value_or_one_for_each_receptor() -> None:
 )
 def test_refusals(given: dict[str, object], receptors: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        weights = Weights.parse("here", **given)
-        assert weights is not None
-        weights.resolve("here", receptors)
+        Weights.parse("here", **given).resolve("here", receptors)  # type: ignore[union-attr]
 
 
 def test_a_simulation_error_keeps_the_last_good_state() -> None:

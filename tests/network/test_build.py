@@ -68,6 +68,18 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "unknown source": (one("c"), r"projection 'p': unknown population 'c'; the network has \['a', 'b', 'm'\]"),
     "unknown target": (one("a", ("b", "c")), r"projection 'p': unknown population 'c'"),
+    "no target": (
+        one("a", ()),
+        r"Projection\('a' -> \(\)\): got target \(\); allowed: one population or several different",
+    ),
+    "target twice": (
+        one("a", ("b", "b")),
+        r"got target \('b', 'b'\); allowed: one population or several different ones",
+    ),
+    "driven twice": (
+        driven(lambda: STIMULI.Constant(("a", "a"), I_pA=1.0)),
+        r"target: got \('a', 'a'\); allowed: a population name, or several different ones",
+    ),
     "unknown driven": (
         driven(lambda: STIMULI.Constant("c", I_pA=1.0)),
         r"stimulus 's': unknown population 'c'; the network has \['a', 'b', 'm'\]",

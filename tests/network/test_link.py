@@ -1,4 +1,4 @@
-"""The forms of propagation agree: native and pure JAX, ids and numbers, BCOO; with weights on a grid to the last bit."""
+"""The forms of propagation agree: native and pure JAX, ids and numbers, BCOO; on grid weights to the last bit."""
 
 import functools
 from typing import Any
@@ -94,7 +94,7 @@ def test_a_gain_scales_every_form(options: dict[str, Any]) -> None:
 
 
 def test_derivatives_of_every_form_agree() -> None:
-    """Two groups that read each other's history before and after it is written; native and pure JAX, sparse and BCOO."""
+    """Two groups that read each other's history before and after it is written; native, pure JAX, sparse, BCOO."""
     receptors = {"x": js.receptors.Current(js.receptors.Exponential(3.0)), "d": js.receptors.Delta()}
     gradients = []
     for options in ({"native": None}, {"native": False}, {"propagation": "bcoo"}):

@@ -178,7 +178,9 @@ rule, normal = js.connect.FixedInDegree, js.connect.Normal
 net = js.Network(
     {"E": js.Population(cells, 80_000, receptors), "I": js.Population(cells, 20_000, receptors)},
     {
-        "E": js.Projection("E", ("E", "I"), rule(80), weight_nS={"AMPA": normal(0.5, 0.1)}, delay_ms=js.connect.Uniform(0.5, 3.0)),
+        "E": js.Projection(
+            "E", ("E", "I"), rule(80), weight_nS={"AMPA": normal(0.5, 0.1)}, delay_ms=js.connect.Uniform(0.5, 3.0)
+        ),
         "I": js.Projection("I", ("E", "I"), rule(20), weight_nS={"GABA_A": normal(2.0, 0.3)}, delay_ms=0.8),
     },
     {"background": js.stimuli.Poisson(("E", "I"), rate_Hz=4000.0, weight_nS={"AMPA": 5.0})},

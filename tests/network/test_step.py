@@ -134,6 +134,26 @@ def test_inputs_are_currents_during_a_step_and_arrivals_at_its_end() -> None:
         assert np.array_equal(one, two)
 
 
+def test_targets_of_a_stimulus_count_in_the_order_given() -> None:
+    """Whatever groups they stand in: currents and listed spikes over three populations, a and c fused."""
+    receptors = {"x": js.receptors.Current(js.receptors.Exponential(5.0))}
+    cells = {
+        name: js.Population(js.neurons.LIF(), n, receptors, refractory_ms=held)
+        for name, n, held in (("a", 2, None), ("b", 3, 1.0), ("c", 1, None))
+    }
+    currents = js.stimuli.Constant(("c", "b", "a"), I_pA=np.arange(6.0) * 200.0)
+    numbers = np.arange(6)
+    events = js.stimuli.SpikeTimes(
+        ("b", "a", "c"), times_ms=[0.1] * 6, neurons=numbers, amplitudes=numbers, weight_pA={"x": 1.0}
+    )
+    net = js.Network(cells, stimuli={"dc": currents, "list": events}, dt_ms=0.1)
+    state, _ = js.run(net, 1)
+    rise = [net.view(state, name).neuron.V_mV + 60.0 for name in "cba"]
+    np.testing.assert_allclose(np.concatenate(rise), np.arange(6) * 0.1, rtol=5e-3, atol=1e-6)
+    came = [net.view(state, name).receptors["x"].value for name in "bac"]
+    assert np.concatenate(came).tolist() == numbers.tolist()
+
+
 def sparse_and_dense(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
     """Random edges with weights in eighths, and the same as a matrix."""
     pre, post = (rng.integers(0, size, 9) for size in shape)

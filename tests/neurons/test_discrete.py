@@ -46,7 +46,10 @@ def lif(drive: Any, decay: float, reset: str, rho: float = 0.0, beta: float = 0.
     [
         (lambda reset: N.DiscreteLIF(decay=0.8, reset=reset), {"decay": 0.8}),
         (lambda reset: N.DiscreteIF(reset=reset), {"decay": 1.0}),
-        (lambda reset: N.DiscreteALIF(decay=0.8, rho=0.7, beta=0.3, reset=reset), {"decay": 0.8, "rho": 0.7, "beta": 0.3}),
+        (
+            lambda reset: N.DiscreteALIF(decay=0.8, rho=0.7, beta=0.3, reset=reset),
+            {"decay": 0.8, "rho": 0.7, "beta": 0.3},
+        ),
         (lambda reset: N.DiscreteCuBaLIF(alpha=0.5, decay=0.8, reset=reset), {"decay": 0.8, "alpha": 0.5}),
     ],
 )  # fmt: skip

@@ -53,5 +53,5 @@ def test_finite_far_above_its_peak() -> None:
 
 def test_the_network_must_have_the_step_of_the_model() -> None:
     cells = js.Population(js.neurons.IzhikevichPublished(dt_ms=0.5), 2)
-    with pytest.raises(ValueError, match="IzhikevichPublished has dt_ms=0.5, the network 0.1"):
+    with pytest.raises(ValueError, match=r"IzhikevichPublished has dt_ms=0\.5, the network 0\.1"):
         js.Network({"E": cells}, dt_ms=0.1)

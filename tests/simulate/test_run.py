@@ -401,15 +401,16 @@ def test_a_state_of_another_size_is_refused_by_name() -> None:
 
 def test_a_gradient_through_short_term_plasticity_is_refused_unless_it_is_whole() -> None:
     """The state of the synapse remembers spikes, not their gradient; weights, gains and its own parameters are fine."""
-    cells = js.Population(js.neurons.LIF(), 4, CURRENT, surrogate=SURROGATE)
+    cells = {"a": js.Population(js.neurons.LIF(), 4, surrogate=SURROGATE)}
+    cells["b"] = js.Population(js.neurons.LIF(), 3, CURRENT, surrogate=SURROGATE)
     rule, short_term = js.connect.AllToAll(), js.plasticity.TsodyksMarkram()
     projection = js.Projection("a", "b", rule, weight_pA=300.0, delay_ms=0.2, short_term=short_term)
     drive = js.stimuli.Constant("a", I_pA=400.0)
-    net = js.Network({"a": cells, "b": cells}, {"ab": projection}, {"dc": drive}, dt_ms=0.1)
+    net = js.Network(cells, {"ab": projection}, {"dc": drive}, dt_ms=0.1)
 
     def total(where: Callable[[js.Network], Any]) -> Any:
         def loss(part: jax.Array) -> jax.Array:
-            _, out = js.run(eqx.tree_at(where, net, part), 60, record=[js.record.State("b.V_mV")])
+            _, out = js.run(eqx.tree_at(where, net, part), 120, record=[js.record.State("b.V_mV")])
             return jnp.sum(out["b.V_mV"])
 
         return jax.jit(jax.grad(loss))(where(net))
@@ -419,3 +420,12 @@ def test_a_gradient_through_short_term_plasticity_is_refused_unless_it_is_whole(
         ValueError, match=r"projection 'ab': short-term plasticity remembers whole spikes of population 'a'"
     ):
         total(lambda net: net.stimuli["dc"].stimulus.amplitude)
+
+
+def test_a_network_of_another_float_type_is_refused() -> None:
+    with jax.enable_x64(True):
+        for go in (lambda: js.run(simple(), 2), lambda: js.simulate(simple(), 0.2)):
+            with pytest.raises(
+                ValueError, match=r"network: built with float32, but jax_enable_x64 makes floats float64 now"
+            ):
+                go()

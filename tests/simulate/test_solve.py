@@ -134,7 +134,8 @@ def test_initial_values_are_used() -> None:
         (js.Population(CELL(), 2), {"I_pA": np.nan}, "allowed: a finite number"),
         (js.Population(CELL(), 2), {"save_at_ms": [11.0]}, "save_at_ms: got 11.0 ms; allowed: 0 to 10.0"),
         (js.Population(CELL(), 2), {"edges_ms": [-1.0]}, "edges_ms: got -1.0"),
-        (js.Population(CELL(), 2), {"arrivals": [(1.0, "AMPA", 1.0)]}, "unknown receptor 'AMPA'; the " "population has none"),
+        (js.Population(CELL(), 2), {"arrivals": [(1.0, "AMPA", 1.0)]}, "unknown receptor 'AMPA'; "
+            "the population has none"),
         (js.Population(CELL(), 2), {"tolerance": 1.0}, "unknown option 'tolerance'; allowed: edges_ms"),
         (js.Population(CELL(), 2), {"rtol": -1.0}, "rtol: got -1.0"),
         (js.Population(CELL(), 2), {"max_spikes": 0}, "max_spikes: got 0"),
