@@ -35,7 +35,7 @@ def check_floats(net: Network) -> None:
     for leaf in jax.tree.leaves([group.start for group in net.groups]):
         if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype != float_dtype():
             raise ValueError(
-                f"network: built with {leaf.dtype}, but jax_enable_x64 makes floats {float_dtype()} now; build and run it "
+                f"network: built with {leaf.dtype}, but jax_enable_x64 makes floats {float_dtype()} now; build, run it "
                 "under the same setting"
             )
 

@@ -423,8 +423,9 @@ def test_a_gradient_through_short_term_plasticity_is_refused_unless_it_is_whole(
 
 
 def test_a_network_of_another_float_type_is_refused() -> None:
+    net = simple()
     with jax.enable_x64(True):
-        for go in (lambda: js.run(simple(), 2), lambda: js.simulate(simple(), 0.2)):
+        for go in (lambda: js.run(net, 2), lambda: js.simulate(net, 0.2)):
             with pytest.raises(
                 ValueError, match=r"network: built with float32, but jax_enable_x64 makes floats float64 now"
             ):
