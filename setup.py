@@ -15,8 +15,13 @@ from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
-SOURCE = "jaxsyn/kernels/csrc/jaxsyn_kernels.cc"
-UNIX_FLAGS = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-DNDEBUG"]
+FOLDER = "jaxsyn/kernels/csrc"
+SOURCES = [f"{FOLDER}/jaxsyn_kernels.cc", f"{FOLDER}/elementwise.cc"]
+PARTS = [f"{FOLDER}/elementwise_ops.inc"]
+UNIX_FLAGS = [
+    *("-O3", "-g0", "-std=c++17", "-fvisibility=hidden", "-DNDEBUG", "-fno-strict-aliasing"),
+    *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),  # same bits on all machines
+]
 MSVC_FLAGS = ["/O2", "/std:c++17", "/fp:precise", "/DNDEBUG"]
 
 
@@ -61,7 +66,15 @@ def extensions() -> list[Extension]:
     if headers is None:
         print("warning: jaxlib's headers were not found; jaxsyn is built without its native kernels", file=sys.stderr)
         return []
-    return [Extension("jaxsyn.kernels._native", [SOURCE], include_dirs=[headers], language="c++", optional=True)]
+    return [
+        Extension(
+            *("jaxsyn.kernels._native", SOURCES),
+            depends=PARTS,
+            include_dirs=[headers],
+            language="c++",
+            optional=True,
+        )
+    ]
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildPlainLibrary, "bdist_wheel": PlainWheel})

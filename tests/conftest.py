@@ -12,6 +12,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import hypothesis
 import jax
 import jaxtyping
+import pytest
 
 # Before the first import of jaxsyn: from here on beartype checks every annotated call and field of the package. As for
 # mypy, an int may stand where a float is asked for; an annotation that only mypy can read stays with mypy.
@@ -30,3 +31,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("jaxsyn")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_programs():
+    """Each compiled program maps memory, some thirty areas a test; Linux gives a process 65530 and then ends it."""
+    yield
+    jax.clear_caches()

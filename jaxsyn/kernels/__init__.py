@@ -16,6 +16,7 @@ name to `_library.py`, and a row to the tables of `tests/kernels/`, which hold e
 """
 
 from ._deliver import deliver as deliver
+from ._elementwise import elementwise as elementwise
 from ._emit import emit as emit
 from ._library import native_available as native_available
 from ._library import native_status as native_status

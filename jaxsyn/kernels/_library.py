@@ -13,15 +13,20 @@ from typing import Any
 import jax
 
 # Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
-_VERSION = 2
-_TARGETS = tuple(f"jaxsyn_{name}" for name in ("push", "pull", "outer", "deliver", "emit", "pack", "settle"))
+_VERSION = 3
+_NAMES = ("push", "pull", "outer", "deliver", "emit", "pack", "settle", "elementwise")
+_TARGETS = tuple(f"jaxsyn_{name}" for name in _NAMES)
 _REMEDY = "With a C++17 compiler, reinstall jaxsyn, or run `python setup.py build_ext --inplace` in a source checkout."
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("_native*")) if path.suffix in (".so", ".dll", ".dylib")]
 
 
 @functools.cache
 def _load(folder: Path) -> str:
     """Load and register the library of a folder; returns why that failed, or an empty string."""
-    paths = [path for path in sorted(folder.glob("_native*")) if path.suffix in (".so", ".dll", ".dylib")]
+    paths = _paths(folder)
     if not paths:
         return f"it was not built. {_REMEDY}"
     try:
@@ -62,6 +67,14 @@ def native_status() -> str:
     """
     reason = _load(Path(__file__).parent)
     return f"native kernels: not available, {reason}" if reason else "native kernels: available (CPU)"
+
+
+@functools.cache
+def elementwise_supported() -> bool:
+    """Whether this processor and system run elementwise programs."""
+    return native_available() and bool(
+        ctypes.CDLL(str(_paths(Path(__file__).parent)[0])).jaxsyn_elementwise_supported()
+    )
 
 
 def require_native(native: bool) -> bool:

@@ -37,31 +37,77 @@ def define_kernel(
     *,
     parallel: Callable[..., Outputs] | None = None,
     attributes: Sequence[str] = (),
+    rest: Operand = Operand.ORDER,
 ) -> Any:
-    """Make a primitive with several results out of its forms; operands beyond the list are `Operand.ORDER`.
+    """Make a primitive with several results out of its forms; operands beyond the list are `rest`.
 
     Every bind takes the static parameter `native`; the native target is called `jaxsyn_<name>`. The i-th operand that
-    is `IN_PLACE` is aliased to the i-th result. Parameters named in `attributes` travel to the native version.
+    is `IN_PLACE` is aliased to the i-th result, and those of the parameter `aliases`, (operand, result), where their
+    shapes agree. Parameters named in `attributes`, numbers or bytes, travel to the native version.
     """
     primitive: Any = jax.extend.core.Primitive(f"jaxsyn_{name}")
     primitive.multiple_results = True
     primitive.def_abstract_eval(lambda *avals, native, **params: infer(*avals, **params))
     primitive.def_impl(functools.partial(_run_eagerly, primitive))
     in_place = [i for i, operand in enumerate(operands) if operand is Operand.IN_PLACE]
-    aliases = {operand: result for result, operand in enumerate(in_place)}
-    native_rule = jax.ffi.ffi_lowering(f"jaxsyn_{name}", operand_output_aliases=aliases)
+    fixed = [(operand, result) for result, operand in enumerate(in_place)]
     serial_rule = mlir.lower_fun(_without_native(serial), multiple_results=True)
 
     def lower_cpu(ctx: Any, *args: Any, native: bool, **params: Any) -> Any:
         if not native:
             return serial_rule(ctx, *args, native=native, **params)
-        return native_rule(ctx, *args, **{key: np.int32(params[key]) for key in attributes})
+        pairs = (*fixed, *params.get("aliases", ()))
+        aliases = {i: j for i, j in pairs if ctx.avals_in[i] == ctx.avals_out[j]}
+        rule = jax.ffi.ffi_lowering(f"jaxsyn_{name}", operand_output_aliases=aliases)
+        return rule(ctx, *args, **{key: _attribute(params[key]) for key in attributes})
 
     mlir.register_lowering(primitive, lower_cpu, platform="cpu")
     elsewhere = mlir.lower_fun(_without_native(parallel), multiple_results=True) if parallel else serial_rule
     mlir.register_lowering(primitive, elsewhere)
-    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, tuple(operands))
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, tuple(operands), rest)
     return primitive
+
+
+def _attribute(value: Any) -> Any:
+    """A parameter as the native side gets it: bytes as words, 32 bits for numbers that fit."""
+    if isinstance(value, bytes):
+        return np.frombuffer(value, np.int32)
+    return np.int32(value) if -(2**31) <= value < 2**31 else np.int64(value)
+
+
+def define_call(
+    name: str, infer: Callable[..., list[jax.core.ShapedArray]], reference: Callable[..., Outputs], native: Any
+) -> Any:
+    """Make a primitive out of a function of lanes and another form of it, `native`, for where native code runs.
+
+    Derivatives are those of the reference.
+    """
+    primitive: Any = jax.extend.core.Primitive(f"jaxsyn_{name}")
+    primitive.multiple_results = True
+    primitive.def_abstract_eval(lambda *avals, native, **params: infer(*avals, **params))
+    primitive.def_impl(functools.partial(_run_eagerly, primitive))
+    reference_form = _without_native(reference)
+    mlir.register_lowering(primitive, mlir.lower_fun(_without_native(native), multiple_results=True), platform="cpu")
+    mlir.register_lowering(primitive, mlir.lower_fun(reference_form, multiple_results=True))
+    batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, (), Operand.LANES)
+    ad.primitive_jvps[primitive] = functools.partial(_jvp_of, reference_form)
+    return primitive
+
+
+def _jvp_of(function: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:
+    """Values and tangents of a function of several results, some of whose tangents are absent."""
+    moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
+
+    def moved(*values: Any) -> list[Any]:
+        args = list(primals)
+        for i, value in zip(moving, values, strict=True):
+            args[i] = value
+        return list(function(*args, **params))
+
+    outs, changes = jax.jvp(moved, [primals[i] for i in moving], [tangents[i] for i in moving])
+    absent = [change.dtype == jax.dtypes.float0 for change in changes]
+    zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
+    return outs, [zero if a else change for zero, a, change in zip(zeros, absent, changes, strict=True)]
 
 
 def _without_native(form: Callable[..., Outputs]) -> Callable[..., Outputs]:
@@ -79,11 +125,16 @@ def _compiled(primitive: Any, params: tuple[tuple[str, Any], ...]) -> Callable[.
 
 
 def _batch(
-    primitive: Any, operands: tuple[Operand, ...], args: Sequence[Any], dims: Sequence[Any], **params: Any
+    primitive: Any,
+    operands: tuple[Operand, ...],
+    rest: Operand,
+    args: Sequence[Any],
+    dims: Sequence[Any],
+    **params: Any,
 ) -> Any:
     """Give every lane operand one more leading axis; `params["batch"]`, where there is one, grows alike."""
     size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
-    kinds = operands + (Operand.ORDER,) * (len(args) - len(operands))
+    kinds = operands + (rest,) * (len(args) - len(operands))
     lanes = []
     for kind, arg, dim in zip(kinds, args, dims, strict=True):
         if kind is Operand.ORDER:

@@ -145,14 +145,14 @@ class Group(eqx.Module):
         """Spikes of a threshold gap, as bool without surrogate, as numbers with gradient with one."""
         return hard_spike(gap, self.name) if self.surrogate is None else self.surrogate(gap)
 
-    def refractory_of(self, state: GroupState, dt_ms: float) -> Refractory | None:
+    def refractory_of(self, clamp: Array | None, dt_ms: float) -> Refractory | None:
         """Refractory state in the unit of the integrator: steps on the grid, ms otherwise."""
-        if state.clamp is None or self.refractory_ms is None:
+        if clamp is None or self.refractory_ms is None:
             return None
         total = self.refractory_ms
         if self.integrator.on_grid:  # type: ignore[union-attr]
             total = jnp.rint(self.refractory_ms / dt_ms).astype(jnp.int32)
-        return Refractory(state.clamp, total, dt_ms)
+        return Refractory(clamp, total, dt_ms)
 
 
 def carries_values(neuron: AbstractNeuron, surrogate: AbstractSurrogate | None) -> bool:

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .. import kernels
 from .._core import Array, float_dtype, without_gradient
 from ..neurons import AbstractContinuousNeuron, AbstractDiscreteNeuron, Flow, MembraneState, Refractory
 from ..stimuli import AbstractWaveform, Draw
@@ -93,7 +94,16 @@ class _Moment:
         net = self.net
         for name, bound in net.stimuli.items():
             draw, prepared = Draw(net.seed, bound.stream), self.prepared.stimuli[name]
-            value, self.stimuli[name] = bound.stimulus.sample(prepared, state.stimuli[name], draw, state.tick)
+            if bound.stimulus.independent:
+
+                def sample(before: Any, bound: Any = bound, prepared: Any = prepared, draw: Draw = draw) -> Any:
+                    return bound.stimulus.sample(prepared, before, draw, state.tick)[::-1]
+
+                self.stimuli[name], value = kernels.elementwise(
+                    sample, bound.size, state.stimuli[name], native=net.native
+                )
+            else:
+                value, self.stimuli[name] = bound.stimulus.sample(prepared, state.stimuli[name], draw, state.tick)
             for part in bound.parts:
                 size = net.groups[part.group].size
                 if isinstance(bound.stimulus, AbstractWaveform):
@@ -156,20 +166,20 @@ class _Moment:
         """Flow, arrivals that act at once, threshold and reset of one group; its emissions enter the history."""
         net, group, state = self.net, self.net.groups[g], self.groups[g]
         arrivals = self.arrivals(g, [r for r in group.weight_units() if group.at_once(r)])
-        current = jnp.zeros(group.size, float_dtype()) + self.currents[g]
-        if isinstance(group.neuron, AbstractDiscreteNeuron):
-            state, emission = _recur(group, state, current + arrivals.get("", 0.0))
-        else:
-            refractory = group.refractory_of(state, net.dt_ms)
-            assert group.integrator is not None
-            flow = group.integrator.flow(
-                self.prepared.groups[g], group.membrane, state.membrane, current, refractory, group.spike
-            )
-            if flow.crossed is not None and not arrivals:
-                emission = Emission(flow.crossed, None, flow.fraction)
-                state = _with(state, flow.state, flow.refractory_ms)
-            else:
-                state, emission = _threshold(group, state, flow, list(arrivals.values()), refractory)
+        current = jnp.asarray(self.currents[g], float_dtype())
+
+        def advance(parts: Any, current: Array, jumps: list[Array]) -> tuple[Any, Emission]:
+            membrane, clamp = parts
+            current = jnp.zeros(group.size, current.dtype) + current
+            if not group.continuous:
+                return _recur(group, membrane, sum(jumps, start=current))
+            return _advance(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
+
+        parts, emission = kernels.elementwise(
+            *(advance, group.size, (state.membrane, state.clamp), current, list(arrivals.values())),
+            native=net.native and group.surrogate is None,
+        )
+        state = _with(state, *parts)
         self.emissions.append(emission)
         self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=net.native)
         for i, link in enumerate(net.links):
@@ -181,10 +191,15 @@ class _Moment:
         """Arrivals due now enter the kinetic receptors of a group."""
         group, state = self.net.groups[g], self.groups[g]
         arrivals = self.arrivals(g, [r for r in group.weight_units() if not group.at_once(r)])
-        receptors = {
-            r: group.receptors[r].arrive(s, arrivals[r]) if r in arrivals else s
-            for r, s in state.membrane.receptors.items()
-        }
+        if not arrivals:
+            return
+
+        def arrive(receptors: dict[str, Any], arrivals: dict[str, Array]) -> tuple[dict[str, Any], tuple[()]]:
+            return {name: group.receptors[name].arrive(receptors[name], arrivals[name]) for name in arrivals}, ()
+
+        old = {name: state.membrane.receptors[name] for name in arrivals}
+        new, _ = kernels.elementwise(arrive, group.size, old, arrivals, native=self.net.native)
+        receptors = {name: new.get(name, s) for name, s in state.membrane.receptors.items()}
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)
 
 
@@ -220,24 +235,47 @@ def _placed(value: Array, part: Part, size: int) -> Array:
     return spread(value[part.offset : part.offset + part.size], part.first, size)
 
 
-def _recur(group: Group, state: GroupState, drive: Array) -> tuple[GroupState, Emission]:
+def _recur(group: Group, membrane: MembraneState, drive: Array) -> tuple[tuple[MembraneState, None], Emission]:
     """One step of discrete neurons."""
     assert isinstance(group.neuron, AbstractDiscreteNeuron)
 
     def spike(gap: Array) -> Array:
         return group.spike(gap).astype(gap.dtype)
 
-    neuron, values = group.neuron.step(state.membrane.neuron, drive, spike)
-    return _with(state, MembraneState(neuron, {}), None), Emission(values > 0, values, None)
+    neuron, values = group.neuron.step(membrane.neuron, drive, spike)
+    return (MembraneState(neuron, {}), None), Emission(values > 0, values, None)
+
+
+def _advance(
+    group: Group,
+    prepared: Any,
+    membrane: MembraneState,
+    clamp: Array | None,
+    current: Array,
+    jumps: list[Array],
+    dt_ms: float,
+) -> tuple[tuple[MembraneState, Array | None], Emission]:
+    """Flow of continuous neurons, jumps of V at its end, threshold and reset."""
+    assert group.integrator is not None
+    refractory = group.refractory_of(clamp, dt_ms)
+    flow = group.integrator.flow(prepared, group.membrane, membrane, current, refractory, group.spike)
+    if flow.crossed is not None and not jumps:
+        return (flow.state, flow.refractory_ms), Emission(flow.crossed, None, flow.fraction)
+    return _threshold(group, membrane, clamp, flow, jumps, refractory)
 
 
 def _threshold(
-    group: Group, state: GroupState, flow: Flow, jumps: list[Array], refractory: Refractory | None
-) -> tuple[GroupState, Emission]:
+    group: Group,
+    before: MembraneState,
+    clamp: Array | None,
+    flow: Flow,
+    jumps: list[Array],
+    refractory: Refractory | None,
+) -> tuple[tuple[MembraneState, Array | None], Emission]:
     """Jumps of V at the end of the step, threshold there, reset. A spike located inside the step has already reset."""
     neuron, after = group.neuron, flow.state.neuron
     assert isinstance(neuron, AbstractContinuousNeuron)
-    left = flow.refractory_ms if flow.crossed is not None else state.clamp
+    left = flow.refractory_ms if flow.crossed is not None else clamp
     free = None if left is None else left <= 0
     if jumps:
         jump = sum(jumps[1:], start=jumps[0])
@@ -245,7 +283,7 @@ def _threshold(
         after = eqx.tree_at(lambda s: s.V_mV, after, V)
     gap = neuron.threshold_gap(after)
     if not neuron.resets:
-        gap = jnp.where(neuron.threshold_gap(state.membrane.neuron) < 0, gap, -1.0)
+        gap = jnp.where(neuron.threshold_gap(before.neuron) < 0, gap, -1.0)
     if free is not None:
         gap = jnp.where(free, gap, -1.0)
     if flow.crossed is not None:
@@ -266,7 +304,7 @@ def _threshold(
     if flow.crossed is not None and flow.fraction is not None:
         fraction = jnp.where(flow.crossed, flow.fraction, 1.0)
         spikes = spikes | flow.crossed
-    return _with(state, MembraneState(after, flow.state.receptors), left), Emission(spikes, values, fraction)
+    return (MembraneState(after, flow.state.receptors), left), Emission(spikes, values, fraction)
 
 
 def _with(state: GroupState, membrane: MembraneState, refractory: Array | None) -> GroupState:

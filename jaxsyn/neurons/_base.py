@@ -27,8 +27,8 @@ class AbstractChart(eqx.Module):
         """Voltage of a coordinate, mV."""
 
     @abc.abstractmethod
-    def slope(self, V_mV: Array) -> Array:
-        """dx/dV at a voltage, 1/mV times the unit of x."""
+    def speed(self, x: Array, regular: Array) -> Array:
+        """dx/dt at a coordinate, from the neuron's `regular` rate of V, mV per ms."""
 
     @abc.abstractmethod
     def gap(self, x: Array) -> Array:
@@ -73,6 +73,10 @@ class AbstractContinuousNeuron(AbstractNeuron):
     def linear(self) -> LinearSystem | None:
         """The subthreshold equation as a linear system, or None where it is not linear."""
         return None
+
+    def regular(self, state: Any, I_pA: Array) -> Any:
+        """`derivative` without the part of V' that becomes infinite, which is left to the chart."""
+        return self.derivative(state, I_pA)
 
     def chart(self) -> AbstractChart | None:
         """Coordinate in which the integrators step the voltage; None for V itself."""

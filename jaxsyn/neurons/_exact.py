@@ -103,12 +103,13 @@ class Exact(AbstractIntegrator):
         g0 = to_gap(with_voltage(state.neuron, V0))
         g1 = to_gap(with_voltage(state.neuron, V1))
         t = first_zero(g0, m0, g1, m1)
-        fraction = start + t * (1.0 - start)
         crossed = spike(g1)
+        if clamp is not None:
+            crossed = crossed & (start < 1.0)
+        fraction = jnp.where(crossed, start + t * (1.0 - start), 1.0)
         left = None
         begin, at = fraction, t
         if clamp is not None:
-            crossed = crossed & (start < 1.0)
             after_spike = jnp.maximum(clamp.total_ms - (1.0 - fraction) * dt_ms, 0.0)
             left = jnp.where(crossed, after_spike, jnp.maximum(clamp.left_ms - dt_ms, 0.0))
             begin = jnp.minimum(fraction + clamp.total_ms / dt_ms, 1.0)

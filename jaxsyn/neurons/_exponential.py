@@ -21,9 +21,10 @@ class SoftplusChart(AbstractChart):
         V_T_mV: Foot of the exponential, mV.
         Delta_T_mV: Slope factor, mV.
         V_spike_mV: Voltage that counts as a spike, mV; voltages above are cut to it.
+        rate_per_ms: Leak rate g_L / C, 1/ms: V' has the part g_L / C Delta_T exp((V - V_T) / Delta_T).
     Example:
         >>> import jax.numpy as jnp
-        >>> chart = SoftplusChart(jnp.asarray(-50.0), jnp.asarray(2.0), jnp.asarray(0.0))
+        >>> chart = SoftplusChart(jnp.asarray(-50.0), jnp.asarray(2.0), jnp.asarray(0.0), jnp.asarray(0.1))
         >>> bool(abs(chart.back(chart.to(jnp.asarray(-45.0))) + 45.0) < 1e-4)
         True
     """
@@ -31,6 +32,7 @@ class SoftplusChart(AbstractChart):
     V_T_mV: Array
     Delta_T_mV: Array
     V_spike_mV: Array
+    rate_per_ms: Array
 
     def to(self, V_mV: Array) -> Array:
         width, curved = jnp.maximum(self.Delta_T_mV, _NARROW), _curved(self.Delta_T_mV)
@@ -39,13 +41,18 @@ class SoftplusChart(AbstractChart):
         return width * (u - curved * beyond)
 
     def back(self, x: Array) -> Array:
-        width, curved = jnp.maximum(self.Delta_T_mV, _NARROW), _curved(self.Delta_T_mV)
-        remaining = jnp.maximum(1.0 - jnp.exp(jnp.minimum(x, 0.0) / width), 1e-30)
-        top = jnp.where(curved > 0.0, self.V_spike_mV, jnp.inf)
-        return jnp.minimum(self.V_T_mV + x - curved * width * jnp.log(remaining), top)
+        remaining = jnp.maximum(1.0 - self._gone(x), 1e-30)
+        top = jnp.where(_curved(self.Delta_T_mV) > 0.0, self.V_spike_mV, jnp.inf)
+        V = self.V_T_mV + x - jnp.maximum(self.Delta_T_mV, _NARROW) * jnp.log(remaining)
+        return jnp.minimum(V, top)
 
-    def slope(self, V_mV: Array) -> Array:
-        return 1.0 / (1.0 + _curved(self.Delta_T_mV) * _steepness(V_mV, self.V_T_mV, self.Delta_T_mV))
+    def speed(self, x: Array, regular: Array) -> Array:
+        gone = self._gone(x)
+        return (1.0 - gone) * regular + self.rate_per_ms * self.Delta_T_mV * gone
+
+    def _gone(self, x: Array) -> Array:
+        """1 - dx/dV: 0 far below threshold, 1 at the blow-up and beyond; 0 without an upstroke."""
+        return _curved(self.Delta_T_mV) * jnp.exp(jnp.minimum(x, 0.0) / jnp.maximum(self.Delta_T_mV, _NARROW))
 
     def gap(self, x: Array) -> Array:
         return x - self.to(self.V_spike_mV)
@@ -108,8 +115,11 @@ class EIF(AbstractContinuousNeuron):
         return VoltageState(jnp.zeros(shape, float_dtype()) + self.E_L_mV)
 
     def derivative(self, state: VoltageState, I_pA: Array) -> VoltageState:
-        upstroke = _upstroke(state.V_mV, self.V_T_mV, self.Delta_T_mV)
-        return VoltageState((self.g_L_nS * (self.E_L_mV - state.V_mV + upstroke) + I_pA) / self.C_pF)
+        upstroke = self.g_L_nS / self.C_pF * _upstroke(state.V_mV, self.V_T_mV, self.Delta_T_mV)
+        return VoltageState(self.regular(state, I_pA).V_mV + upstroke)
+
+    def regular(self, state: VoltageState, I_pA: Array) -> VoltageState:
+        return VoltageState((self.g_L_nS * (self.E_L_mV - state.V_mV) + I_pA) / self.C_pF)
 
     def threshold_gap(self, state: VoltageState) -> Array:
         return state.V_mV - _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
@@ -118,7 +128,8 @@ class EIF(AbstractContinuousNeuron):
         return VoltageState(jnp.zeros_like(state.V_mV) + self.V_reset_mV)
 
     def chart(self) -> SoftplusChart:
-        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV))
+        level = _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
+        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, level, self.g_L_nS / self.C_pF)
 
 
 class AdExState(eqx.Module):
@@ -175,9 +186,13 @@ class AdEx(AbstractContinuousNeuron):
         return AdExState(zero + self.E_L_mV, zero)
 
     def derivative(self, state: AdExState, I_pA: Array) -> AdExState:
+        rate = self.regular(state, I_pA)
+        upstroke = self.g_L_nS / self.C_pF * _upstroke(state.V_mV, self.V_T_mV, self.Delta_T_mV)
+        return AdExState(rate.V_mV + upstroke, rate.w_pA)
+
+    def regular(self, state: AdExState, I_pA: Array) -> AdExState:
         V, w = state.V_mV, state.w_pA
-        upstroke = _upstroke(V, self.V_T_mV, self.Delta_T_mV)
-        dV = (self.g_L_nS * (self.E_L_mV - V + upstroke) - w + I_pA) / self.C_pF
+        dV = (self.g_L_nS * (self.E_L_mV - V) - w + I_pA) / self.C_pF
         return AdExState(dV, (self.a_nS * (V - self.E_L_mV) - w) / self.tau_w_ms)
 
     def threshold_gap(self, state: AdExState) -> Array:
@@ -187,4 +202,5 @@ class AdEx(AbstractContinuousNeuron):
         return AdExState(jnp.zeros_like(state.V_mV) + self.V_reset_mV, state.w_pA + self.b_pA)
 
     def chart(self) -> SoftplusChart:
-        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV))
+        level = _firing_level(self.V_peak_mV, self.V_T_mV, self.Delta_T_mV)
+        return SoftplusChart(self.V_T_mV, self.Delta_T_mV, level, self.g_L_nS / self.C_pF)

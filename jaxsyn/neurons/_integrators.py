@@ -151,7 +151,8 @@ class AbstractStepper(AbstractIntegrator):
         start: Fraction = 0.0
         if clamp is not None:
             start = jnp.clip(clamp.left_ms / dt_ms, 0.0, 1.0)
-            y, _, _ = self.advance(held, y, 0.0, start, dt_ms)
+            after_hold, _, _ = self.advance(held, y, 0.0, start, dt_ms)
+            y = where_tree(start > 0.0, after_hold, y)
         span = 1.0 - start
         end, k0, k1 = self.advance(free, y, start, span, dt_ms)
         chart, length = membrane.neuron.chart(), span * dt_ms
@@ -162,16 +163,19 @@ class AbstractStepper(AbstractIntegrator):
             at = None
         else:
             g0, g1 = settle((chart.gap(y.V_mV), chart.gap(end.V_mV)), native=steps.native)
+            near = 2.0 * g1 >= g0  # the spike is at most two such steps away
             rest, at = _to_blow_up(free, y, k0, (g0, g1), (start, span, length))
+            rest, at = jnp.where(near, rest, -1.0), where_tree(near, at, y)
             t, g1 = jnp.clip(1.0 - rest, 0.0, 1.0), jnp.maximum(g1, rest)
         t, at = settle((t, at), native=steps.native)  # used in many places, computed once
         crossed = spike(g1)
         if not membrane.neuron.resets:
             crossed = crossed & (g0 < 0)
-        fraction = start + t * span
-        left = None
         if clamp is not None:
             crossed = crossed & (start < 1.0)
+        fraction = jnp.where(crossed, start + t * span, 1.0)
+        left = None
+        if clamp is not None:
             after_spike = jnp.maximum(clamp.total_ms - (1.0 - fraction) * dt_ms, 0.0)
             left = jnp.where(crossed, after_spike, jnp.maximum(clamp.left_ms - dt_ms, 0.0))
         if not membrane.neuron.resets:
@@ -196,10 +200,12 @@ def _slope(membrane: Membrane, course: ReceptorCourse, I_pA: Array, *, hold: boo
     def f(u: Fraction, y: Any) -> Any:
         state = out_of_chart(chart, y)
         V = state.V_mV
-        rate = membrane.neuron.derivative(state, membrane.current(course.at(u), V, I_pA))
-        if hold:
-            return with_voltage(rate, jnp.zeros_like(V))
-        return rate if chart is None else with_voltage(rate, chart.slope(V) * rate.V_mV)
+        total = membrane.current(course.at(u), V, I_pA)
+        if chart is None or hold:
+            rate = membrane.neuron.derivative(state, total)
+            return with_voltage(rate, jnp.zeros_like(V)) if hold else rate
+        rate = membrane.neuron.regular(state, total)
+        return with_voltage(rate, chart.speed(y.V_mV, rate.V_mV))
 
     return f
 

@@ -79,8 +79,8 @@ def _event(setup: Setup, armed: Array, y: MembraneState) -> Array:
 def _slope(setup: Setup, held: Array, t_ms: Array, y: MembraneState) -> MembraneState:
     membrane, chart, state = setup.membrane, setup.membrane.neuron.chart(), _to_state(setup, y)
     V = state.neuron.V_mV
-    rate = membrane.neuron.derivative(state.neuron, membrane.current(state.receptors, V, setup.current(t_ms)))
-    climb = rate.V_mV if chart is None else chart.slope(V) * rate.V_mV
+    rate = membrane.neuron.regular(state.neuron, membrane.current(state.receptors, V, setup.current(t_ms)))
+    climb = rate.V_mV if chart is None else chart.speed(y.neuron.V_mV, rate.V_mV)
     rate = eqx.tree_at(lambda s: s.V_mV, rate, jnp.where(held, 0.0, climb))
     return MembraneState(rate, {name: r.derivative(state.receptors[name]) for name, r in membrane.receptors.items()})
 

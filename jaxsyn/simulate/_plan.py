@@ -112,37 +112,52 @@ class Plan(eqx.Module):
             out[str(g)] = kept
         return out
 
+    def counted_groups(self, net: Network) -> list[int]:
+        """Groups that hold a population whose spikes are counted by neuron."""
+        return sorted({net.place(p)[0] for p in self.counts})
+
     def zero_counts(self, net: Network) -> Kept:
         """Counters at the start of a run: integers, or numbers where they carry a gradient."""
-        counts = {f"count {p}": jnp.zeros(net.place(p)[2], self._dtype(net, p)) for p in self.counts}
-        return counts | {f"total {p}": jnp.zeros((), self._dtype(net, p)) for p, _ in self.windows}
+        counts = {f"count {g}": jnp.zeros(net.groups[g].size, self._dtype(net, g)) for g in self.counted_groups(net)}
+        return counts | {f"total {p}": jnp.zeros((), self._dtype(net, net.place(p)[0])) for p, _ in self.windows}
 
     def count(self, net: Network, counts: Kept, emissions: Sequence[Emission]) -> Kept:
         """Counters after a step."""
         out = dict(counts)
-        for p in self.counts:
-            out[f"count {p}"] = counts[f"count {p}"] + self._spikes(net, p, emissions)
+        for g in self.counted_groups(net):
+            before, spikes = counts[f"count {g}"], self._spikes(net, g, emissions)
+            native = net.native and spikes.dtype == jnp.bool_  # else the gradient goes along
+            out[f"count {g}"], _ = kernels.elementwise(_plus, net.groups[g].size, before, spikes, native=native)
         for p, _ in self.windows:
-            spikes = self._spikes(net, p, emissions)
-            out[f"total {p}"] = counts[f"total {p}"] + jnp.sum(spikes, dtype=spikes.dtype)
+            g, first, size = net.place(p)
+            spikes, total = self._spikes(net, g, emissions)[first : first + size], counts[f"total {p}"]
+            out[f"total {p}"] = total + jnp.sum(spikes, dtype=total.dtype)
         return out
 
-    def _dtype(self, net: Network, population: str) -> Any:
+    def counted(self, net: Network, counts: Kept, population: str) -> Array:
+        """Spikes of each neuron of a population, (..., n)."""
+        g, first, size = net.place(population)
+        return counts[f"count {g}"][..., first : first + size]
+
+    def _dtype(self, net: Network, g: int) -> Any:
         """The driver counts in integers; the pure run in numbers where spikes carry a gradient (exact up to 2^24)."""
-        group = net.groups[net.place(population)[0]]
+        group = net.groups[g]
         graded = group.surrogate is not None and not isinstance(group.neuron, LeakyIntegrator | Relay)
         return float_dtype() if graded and not self.packed else np.dtype(np.int32)
 
-    def _spikes(self, net: Network, population: str, emissions: Sequence[Emission]) -> Array:
-        g, first, size = net.place(population)
-        dtype = self._dtype(net, population)
-        values = emissions[g].values if jnp.issubdtype(dtype, jnp.floating) else emissions[g].spikes
+    def _spikes(self, net: Network, g: int, emissions: Sequence[Emission]) -> Array:
+        graded = jnp.issubdtype(self._dtype(net, g), jnp.floating)
+        values = emissions[g].values if graded else emissions[g].spikes
         assert values is not None
-        return values[first : first + size].astype(dtype)
+        return values
 
     def sample(self, net: Network, state: NetworkState) -> Kept:
         """State variables at the end of a block."""
         return {s.name: s.sample(net, state) for s in self.samplers}
+
+
+def _plus(count: Array, spikes: Array) -> tuple[Array, tuple[()]]:
+    return count + spikes.astype(count.dtype), ()
 
 
 def _dense(net: Network, population: str, emissions: Sequence[Emission]) -> Array:

@@ -2,21 +2,26 @@
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
 
 import jax.monitoring
 
-_seconds = 0.0
+_spans: list[tuple[float, float]] = []
 
 
 @functools.cache
 def _listen() -> None:
-    """Add up what JAX reports about tracing, lowering and compiling; registered once."""
+    """Note what JAX reports about tracing, lowering and compiling; registered once."""
 
     def on_duration(event: str, duration_secs: float, **_: str | int) -> None:
-        global _seconds
-        if event.startswith("/jax/core/compile/"):
-            _seconds += duration_secs
+        if not event.startswith("/jax/core/compile/"):
+            return
+        end = time.perf_counter()
+        start = end - duration_secs
+        while _spans and _spans[-1][0] >= start:  # lowering traces what is inside, and reports that first
+            _spans.pop()
+        _spans.append((max(start, _spans[-1][1]) if _spans else start, end))
 
     jax.monitoring.register_event_duration_secs_listener(on_duration)
 
@@ -24,7 +29,7 @@ def _listen() -> None:
 def compile_seconds() -> float:
     """Seconds that this process has spent on compiling since the first call."""
     _listen()
-    return _seconds
+    return sum(end - start for start, end in _spans)
 
 
 @contextlib.contextmanager

@@ -157,7 +157,7 @@ def run(
         every = s.period // plan.stride
         out[s.name] = s.trim(net, samples[s.name][every - 1 :: every])
     for p in plan.counts:
-        out[f"count {p}"] = counts[f"count {p}"][-1]
+        out[f"count {p}"] = plan.counted(net, counts, p)[-1]
     for p, window in plan.windows:
         at_ends = counts[f"total {p}"][1:-1][:: window // plan.stride].astype(float_dtype())
         out[f"rate {p}"] = jnp.diff(at_ends) / (max(net.size(p), 1) * window * net.dt_ms * 1e-3)

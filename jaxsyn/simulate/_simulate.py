@@ -143,7 +143,7 @@ def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.
         out[f"window/{p}"] = np.diff(totals)
         out[f"edge/{p}"] = np.concatenate([starts, [tick + n_steps]])
     for p in plan.counts:
-        out[f"count/{p}"] = np.asarray(chunk.counts[f"count {p}"][-1])[None]
+        out[f"count/{p}"] = np.asarray(plan.counted(net, chunk.counts, p)[-1])[None]
     return out
 
 

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -40,8 +40,10 @@ class AbstractStimulus(Parameters):
 
     Write `sample`; where needed also `prepare` (constants of a run) and `init_state`. A stimulus with `weights` gives
     numbers of events that arrive at its receptors; one without gives a current (pA), or the drive of discrete neurons.
+    `independent` says that `sample` gives (n,) and treats each target neuron by itself, so that it runs as one pass.
     """
 
+    independent: ClassVar[bool] = False
     target: eqx.AbstractVar[tuple[str, ...]]
     weights: eqx.AbstractVar[Weights | None]
 

@@ -1,7 +1,7 @@
 """Random currents and spikes, drawn by a hash of (seed, name, neuron, step): chunks and batches change nothing."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -39,6 +39,7 @@ class OrnsteinUhlenbeck(AbstractWaveform):
         'pA'
     """
 
+    independent: ClassVar[bool] = True
     mean_pA: Parameter = param()
     sd_pA: Parameter = param(low=0.0)
     tau_ms: Parameter = param(above=0.0)
@@ -81,6 +82,7 @@ class GaussianNoise(AbstractWaveform):
         '1'
     """
 
+    independent: ClassVar[bool] = True
     amplitude: Parameter = param()
     target: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
@@ -127,6 +129,7 @@ class Poisson(AbstractStimulus):
         ('E', 'I')
     """
 
+    independent: ClassVar[bool] = True
     weights: Weights
     target: tuple[str, ...] = eqx.field(static=True)
     max_rate_Hz: float = eqx.field(static=True)
@@ -175,6 +178,7 @@ class InhomogeneousPoisson(AbstractStimulus):
         1.0
     """
 
+    independent: ClassVar[bool] = True
     samples: Array | None
     function: Callable[[Array], Array] | None = eqx.field(static=True)
     every_ms: float = eqx.field(static=True)

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,13 +74,17 @@ def test_the_peak_hardly_matters_if_it_is_high(times: dict[str, Any]) -> None:
 
 def test_the_chart_is_monotone_and_inverts() -> None:
     with jax.enable_x64(True):
-        chart = N.AdEx(V_peak_mV=0.0).chart()
+        cell = N.AdEx(V_peak_mV=0.0)
+        chart = cell.chart()
         V = jnp.linspace(-150.0, -1.0, 200)
         x, rise = jax.jit(jax.vmap(jax.value_and_grad(chart.to)))(V)
         assert (np.diff(x) > 0).all()
         assert (np.asarray(x) < 0).all()
         np.testing.assert_allclose(chart.back(x), V, atol=1e-3)
-        np.testing.assert_allclose(chart.slope(V), rise, rtol=1e-9, atol=1e-12)
+        state, I_pA = cell.init_state((200,)), jnp.linspace(-1e3, 1e4, 200)
+        state = eqx.tree_at(lambda s: s.V_mV, state, V)
+        speed = chart.speed(x, cell.regular(state, I_pA).V_mV)
+        np.testing.assert_allclose(speed, rise * cell.derivative(state, I_pA).V_mV, rtol=1e-8)
         assert chart.gap(chart.to(jnp.asarray(0.0))) == 0.0
         assert chart.back(jnp.asarray(5.0)) == 0.0  # beyond the blow-up: the peak
 
