@@ -113,7 +113,7 @@ def _adex_cells(n: int, seed: int, connected: bool) -> tuple[dict[str, js.Popula
             cell,
             size,
             receptors,
-            integrator=js.neurons.RK2(on_grid=True),
+            integrator=js.neurons.Euler(on_grid=True),
             initial={"V_mV": js.connect.Uniform(-70.6, -50.4)},
         )
         for name, size in names.items()

@@ -1,7 +1,8 @@
 """Membrane models and their integrators.
 
 Continuous neurons (`LIF`, `EIF`, `AdEx`, `Izhikevich`, `HodgkinHuxley`) are differential equations in mV, ms, pA, nS
-and pF, stepped by an integrator (`Exact`, `ExponentialEuler`, `RK2`, `RK4`). Discrete neurons (`DiscreteLIF`, ...,
+and pF, stepped by an integrator (`Exact`, `RK4`, `RK2`,
+`ExponentialEuler`, `Euler`). Discrete neurons (`DiscreteLIF`, ...,
 `IzhikevichPublished`, `Relay`) are recurrences. To add one: subclass `AbstractContinuousNeuron` (four methods) or
 `AbstractDiscreteNeuron` (two), and add it to the table of `tests/conformance`.
 """
@@ -31,6 +32,7 @@ from ._hodgkin_huxley import HodgkinHuxleyState as HodgkinHuxleyState
 from ._integrators import RK2 as RK2
 from ._integrators import RK4 as RK4
 from ._integrators import AbstractIntegrator as AbstractIntegrator
+from ._integrators import Euler as Euler
 from ._integrators import ExponentialEuler as ExponentialEuler
 from ._integrators import Refractory as Refractory
 from ._izhikevich import Izhikevich as Izhikevich

@@ -7,7 +7,7 @@ of the step only, as in most grid simulators: cheaper, and first order whatever 
 
 import abc
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from .._core import Array, expm1_ratio
 from ..kernels import settle
-from ._base import SpikeFunction
+from ._base import AbstractChart, SpikeFunction
 from ._membrane import (
     Flow,
     Fraction,
@@ -103,7 +103,12 @@ class Steps(NamedTuple):
 
 
 class AbstractStepper(AbstractIntegrator):
-    """Common part of the methods that step the derivative: charts, holding, location, reset."""
+    """Common part of the methods that step the derivative: charts, holding, location, reset.
+
+    `charted` says whether V is stepped in the neuron's chart, where it has one.
+    """
+
+    charted: ClassVar[bool] = True
 
     @abc.abstractmethod
     def advance(self, f: Slope, y: Any, start: Fraction, span: Fraction, dt_ms: float) -> tuple[Any, Any, Any]:
@@ -123,10 +128,10 @@ class AbstractStepper(AbstractIntegrator):
     ) -> Flow:
         dt_ms = prepared.dt_ms
         course = receptor_course(membrane, prepared.receptors, state.receptors, dt_ms)
-        chart = membrane.neuron.chart()
+        chart = membrane.neuron.chart() if self.charted else None
         y = into_chart(chart, state.neuron)
-        free = _slope(membrane, course, I_pA, hold=False)
-        held = _slope(membrane, course, I_pA, hold=True)
+        free = _slope(membrane, course, I_pA, chart, hold=False)
+        held = _slope(membrane, course, I_pA, chart, hold=True)
         if self.on_grid:
             end, _, _ = self.advance(free, y, 0.0, 1.0, dt_ms)
             after = out_of_chart(chart, end)
@@ -134,20 +139,20 @@ class AbstractStepper(AbstractIntegrator):
                 still, _, _ = self.advance(held, y, 0.0, 1.0, dt_ms)
                 after = where_tree(clamp.left_ms > 0, with_voltage(still, state.neuron.V_mV), after)
             return Flow(MembraneState(after, course.end), None, None, None)
-        end, crossed, fraction, left = self._located(membrane, free, held, y, prepared, clamp, spike)
+        end, crossed, fraction, left = self._located(membrane, chart, (free, held), y, prepared, clamp, spike)
         return Flow(MembraneState(out_of_chart(chart, end), course.end), crossed, fraction, left)
 
     def _located(
         self,
         membrane: Membrane,
-        free: Slope,
-        held: Slope,
+        chart: AbstractChart | None,
+        slopes: tuple[Slope, Slope],
         y: Any,
         steps: "Steps",
         clamp: Refractory | None,
         spike: SpikeFunction,
     ) -> tuple[Any, Array, Array, Array | None]:
-        dt_ms = steps.dt_ms
+        (free, held), dt_ms = slopes, steps.dt_ms
         start: Fraction = 0.0
         if clamp is not None:
             start = jnp.clip(clamp.left_ms / dt_ms, 0.0, 1.0)
@@ -155,7 +160,7 @@ class AbstractStepper(AbstractIntegrator):
             y = where_tree(start > 0.0, after_hold, y)
         span = 1.0 - start
         end, k0, k1 = self.advance(free, y, start, span, dt_ms)
-        chart, length = membrane.neuron.chart(), span * dt_ms
+        length = span * dt_ms
         if chart is None:
             g0, m0 = jax.jvp(membrane.neuron.threshold_gap, (y,), (k0,))
             g1, m1 = jax.jvp(membrane.neuron.threshold_gap, (end,), (k1,))
@@ -193,9 +198,10 @@ class AbstractStepper(AbstractIntegrator):
         return where_tree(crossed, rest, end), crossed, fraction, left
 
 
-def _slope(membrane: Membrane, course: ReceptorCourse, I_pA: Array, *, hold: bool) -> Slope:
-    """Derivative in the neuron's chart as a function of the fraction of the step; V' = 0 when held."""
-    chart = membrane.neuron.chart()
+def _slope(
+    membrane: Membrane, course: ReceptorCourse, I_pA: Array, chart: AbstractChart | None, *, hold: bool
+) -> Slope:
+    """Derivative in the chart, if one is used, as a function of the fraction of the step; V' = 0 when held."""
 
     def f(u: Fraction, y: Any) -> Any:
         state = out_of_chart(chart, y)
@@ -239,6 +245,30 @@ _GAUSS = ((0.8872983346207417, 5.0 / 18.0), (0.5, 8.0 / 18.0), (0.11270166537925
 
 def _ahead(y: Any, k: Any, h: Fraction) -> Any:
     return jax.tree.map(lambda a, b: a + h * b, y, k)
+
+
+class Euler(AbstractStepper):
+    """Forward Euler method, order 1: what many published models were simulated with.
+
+    It steps V itself: the spike of an exponential neuron comes where V passes V_peak, and the step has to be small
+    against the upstroke. To reproduce such results, or for speed; otherwise RK4.
+
+    Args:
+        on_grid: Test threshold at the end of the step only.
+    References:
+        Hairer, Norsett and Wanner (1993), Solving Ordinary Differential Equations I, I.7.
+    Example:
+        >>> import jaxsyn as js
+        >>> js.neurons.Euler(on_grid=True).on_grid
+        True
+    """
+
+    on_grid: bool = eqx.field(static=True, default=False)
+    charted: ClassVar[bool] = False
+
+    def advance(self, f: Slope, y: Any, start: Fraction, span: Fraction, dt_ms: float) -> tuple[Any, Any, Any]:
+        k = f(start, y)
+        return _ahead(y, k, span * dt_ms), k, k
 
 
 class RK2(AbstractStepper):

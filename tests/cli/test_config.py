@@ -244,7 +244,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("populations.E.receptors", {"AMPAR": {}}, "populations.E.receptors.AMPAR", "'AMPAR'|did you mean AMPA?"),
     ("populations.E.receptors", 3, "populations.E.receptors", "3|a table"),
     ("populations.E.receptors.AMPA.kinetics", "Beta", "populations.E.receptors.AMPA.kinetics", "'Beta'|Alpha, Dual"),
-    ("populations.E.integrator", "RK5", "populations.E.integrator", "'RK5'|Exact, ExponentialEuler, RK2, RK4"),
+    ("populations.E.integrator", "RK5", "populations.E.integrator", "'RK5'|Euler, Exact, ExponentialEuler, RK2, RK4"),
     ("populations.E.integrator", {"kind": "RK4", "on_grid": 1}, "populations.E.integrator.on_grid", "1|true or false"),
     ("populations.E.initial", {"V": -60.0}, "populations.E", "unknown initial variable 'V'|V_mV"),
     ("populations.E.refractory_ms", -1.0, "populations.E.refractory_ms", "-1.0|>= 0"),

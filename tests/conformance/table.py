@@ -78,7 +78,7 @@ def _continuous() -> Iterator[Row]:
 def _integrators() -> Iterator[Row]:
     """Those that are no default."""
     n = js.neurons
-    for integrator in (n.RK2(), n.ExponentialEuler(), n.Exact(on_grid=True)):
+    for integrator in (n.Euler(), n.RK2(), n.ExponentialEuler(), n.Exact(on_grid=True)):
 
         def build(k: float, integrator: Any = integrator) -> js.Network:
             return cell(n.LIF(tau_m_ms=20.0 * k), integrator, False, 900.0, 0.1)

@@ -69,6 +69,7 @@ GRID = 1.0
 CASES: dict[tuple[str, Any], float] = {
     ("LIF", n.RK4()): 4.0,
     ("LIF", n.RK2()): 2.0,
+    ("LIF", n.Euler()): 1.0,
     ("LIF", n.ExponentialEuler()): 2.0,
     ("LIF", n.RK4(on_grid=True)): GRID,
     ("LIF linear", n.Exact()): 4.0,
@@ -80,6 +81,7 @@ CASES: dict[tuple[str, Any], float] = {
     ("AdEx", n.RK4(on_grid=True)): GRID,
     ("Izhikevich", n.RK4()): 4.0,
     ("Izhikevich", n.RK2()): 2.0,
+    ("Izhikevich", n.Euler()): 1.0,
     ("own", n.RK4()): 4.0,
     ("squid", n.RK4()): 4.0,
     ("squid", n.RK2()): 2.0,

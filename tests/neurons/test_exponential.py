@@ -84,7 +84,7 @@ def test_the_chart_is_monotone_and_inverts() -> None:
         state, I_pA = cell.init_state((200,)), jnp.linspace(-1e3, 1e4, 200)
         state = eqx.tree_at(lambda s: s.V_mV, state, V)
         speed = chart.speed(x, cell.regular(state, I_pA).V_mV)
-        np.testing.assert_allclose(speed, rise * cell.derivative(state, I_pA).V_mV, rtol=1e-6)
+        np.testing.assert_allclose(speed, rise * cell.derivative(state, I_pA).V_mV, rtol=1e-5)  # 1 - dx/dV cancels
         assert chart.gap(chart.to(jnp.asarray(0.0))) == 0.0
         assert chart.back(jnp.asarray(5.0)) == 0.0  # beyond the blow-up: the peak
 
