@@ -181,7 +181,7 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
             - `weight`: float (receptors, nnz), or (receptors, 1) if all synapses share one; dtype of acc;
             - `gain`: factor of all weights, scalar;
             - `delays`: the distinct delays in steps, int32 (delays,);
-            - `ids`: ring of emitted indices, int32 (D, capacity); slot t mod D holds those stamped t;
+            - `ids`: ring of emitted indices, int32 (D, capacity); slot t mod D holds those stamped t, ascending;
             - `counts`: true number of emissions of each slot, int32 (D,); ids beyond the capacity are lost;
             - `tick`: the present step, int32 scalar.
         first: First index of the source population within the ids.

@@ -96,6 +96,8 @@ def random_ring(seed: int, n_slots: int, capacity: int, n: int) -> Ring:
     rng = np.random.default_rng(seed)
     ids = rng.integers(0, max(n, 1), (n_slots, capacity)).astype(np.int32)
     counts = rng.integers(0, capacity + 4, n_slots).astype(np.int32) * rng.integers(0, 2, n_slots).astype(np.int32)
+    for row, count in zip(ids, counts, strict=True):  # ascending as `emit` writes them; behind them what was there
+        row[:count].sort()
     return Ring(ids, counts, int(rng.integers(0, 100)))
 
 

@@ -244,6 +244,7 @@ ffi::Error Trilinear(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer a, ffi::A
 // ---- deliver: the spikes of d steps ago, for each delay d ---------------------------------------------------------
 
 constexpr int kBlock = 256;  // rows gathered before they are delivered
+constexpr int kFew = 8;      // ids that are looked through one by one
 constexpr int kAhead = 8;    // rows whose synapses are requested ahead of use
 constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line
 constexpr int32_t kPrefetchSpan = 4 * kLine;  // the hardware follows from there
@@ -298,9 +299,14 @@ ffi::Error DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuf
     const int64_t count = std::min<int64_t>(ring.counts[slot], ring.capacity);
     const int32_t* ids = ring.ids + slot * ring.capacity;
     const int32_t base = static_cast<int32_t>(k * n_sources);
-    for (int64_t j = 0; j < count; ++j) {
-      const uint32_t local = static_cast<uint32_t>(ids[j]) - static_cast<uint32_t>(first);
-      if (local >= static_cast<uint32_t>(n_sources)) continue;
+    // Ids ascend, so that those of the source population stand together.
+    const int32_t* id = count > kFew ? std::lower_bound(ids, ids + count, first) : ids;
+    for (const int32_t* end = ids + count; id != end; ++id) {
+      const uint32_t local = static_cast<uint32_t>(*id) - static_cast<uint32_t>(first);
+      if (local >= static_cast<uint32_t>(n_sources)) {
+        if (*id < first) continue;
+        break;
+      }
       const int32_t row = base + static_cast<int32_t>(local);
       JAXSYN_PREFETCH(graph.row_ptr + row);
       rows[n++] = row;
