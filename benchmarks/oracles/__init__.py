@@ -28,6 +28,7 @@ FAMILIES = {
     "vogels_abbott_brian2": "_networks",
     "brunel_small": "_networks",
     "brunel_full": "_networks",
+    "pd14_scaled": "_microcircuit",
 }
 
 

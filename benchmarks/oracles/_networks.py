@@ -17,7 +17,7 @@ import jaxsyn as js
 
 from ._report import Case, Document, Figure, attempt, broken
 
-_STATISTICS = {
+STATISTICS = {
     "rate_hz": "rate_Hz",
     "rate_sd_across_neurons": "rate_sd_Hz",
     "silent_fraction": "silent_fraction",
@@ -48,12 +48,12 @@ def check(document: Document, precision: str) -> Iterator[Case]:
 
         def work(name: str = name, expected: dict[str, Any] = entry["expected"]) -> list[Case]:
             runs = [_vogels_abbott(name, seed, fine or name != "cobahh") for seed in range(seeds)]
-            return [_compare(name, runs, expected, tolerance)]
+            return [compare(name, runs, expected, tolerance)]
 
         yield from attempt([name], work)
 
 
-def _compare(name: str, runs: list[dict[str, float]], expected: dict[str, Any], tolerance: dict[str, Any]) -> Case:
+def compare(name: str, runs: list[dict[str, float]], expected: dict[str, Any], tolerance: dict[str, Any]) -> Case:
     """Means over own seeds against the listed means, by the rule of the file."""
     figures = []
     fano = expected.get("exc_pop_fano_1ms", {}).get("mean") or 0.0
@@ -82,7 +82,7 @@ def _statistics(solution: js.Solution, start_ms: float, stop_ms: float) -> dict[
     out: dict[str, float] = {}
     for prefix, population in _PREFIXES.items():
         own = js.analysis.network_statistics(solution.spikes[population], t_start_ms=start_ms, t_stop_ms=stop_ms)
-        out |= {prefix + key: getattr(own, field) for key, field in _STATISTICS.items()}
+        out |= {prefix + key: getattr(own, field) for key, field in STATISTICS.items()}
     return out
 
 
@@ -185,7 +185,7 @@ def _brunel_regimes(document: Document, seeds: int, tolerance: dict[str, Any]) -
             solution = js.simulate(eqx.tree_at(_drives, net, now), float(p["T_ms"]), record=js.record.Spikes())
             runs[name].append(_statistics(solution, float(p["analysed_from_ms"]), float(p["T_ms"])))
     for name, regime in regimes.items():
-        yield _compare(name, runs[name], regime["expected"], tolerance)
+        yield compare(name, runs[name], regime["expected"], tolerance)
 
 
 def _drives(net: js.Network) -> tuple[Any, Any]:

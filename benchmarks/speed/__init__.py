@@ -1,7 +1,8 @@
 """Time, memory and rate of one network: `python -m benchmarks speed TASK [--n N] [--threads K] [--repeats R] [--json]`.
 
 Tasks: `cuba`, `coba` (Vogels and Abbott), `brunel`, `adex` (cells alone) and `adexnet` (AMPA, NMDA with magnesium
-block, GABA_A), all at 0.1 ms with spikes on the grid; the numbers stand in `_tasks.py`. The process is pinned to K
+block, GABA_A), `pd14` (Potjans and Diesmann; N is the scale in per cent), all at 0.1 ms with spikes on the grid; the
+numbers stand in `_tasks.py`. The process is pinned to K
 cores before JAX starts. `--native` and `--pure` choose the kernels; given both, each runs in its own process.
 
 Keys: task, n, synapses, threads, compile_s, build_s, run_s_per_bio_s (median of the repeats, without compilation),
@@ -18,7 +19,7 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("cuba", "coba", "brunel", "adex", "adexnet")
+NAMES = ("cuba", "coba", "brunel", "adex", "adexnet", "pd14")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -141,10 +141,16 @@ def adexnet(n: int, seed: int, native: bool | None) -> js.Network:
     return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, native=native)
 
 
+def pd14(percent: int, seed: int, native: bool | None) -> js.Network:
+    """The microcircuit with Poisson input, neurons and inputs scaled alike."""
+    return js.circuits.potjans_diesmann(percent / 100.0, percent / 100.0, seed=seed, native=native)
+
+
 TASKS: dict[str, tuple[Builder, int]] = {
     "cuba": (cuba, 4000),
     "coba": (coba, 4000),
     "brunel": (brunel, 12500),
     "adex": (adex, 10000),
     "adexnet": (adexnet, 10000),
+    "pd14": (pd14, 10),
 }

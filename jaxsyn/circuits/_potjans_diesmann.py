@@ -55,7 +55,7 @@ def potjans_diesmann(
         dt_ms: Step, ms.
         native: Use native kernels; None: where there are any.
     Returns:
-        The network, populations L23E, L23I, L4E, L4I, L5E, L5I, L6E, L6I; projections "SOURCE_TARGET".
+        The network, populations L23E, L23I, L4E, L4I, L5E, L5I, L6E, L6I; projections "SOURCE_all" and "L4E_L23E".
     Raises:
         ValueError: A scale out of range, or an unknown external input.
     References:
@@ -89,17 +89,16 @@ def potjans_diesmann(
     projections = {}
     for j, source in enumerate(_SIZES):
         mean_ms = 0.75 if j % 2 else 1.5
-        delay = TruncatedNormal(mean_ms, 0.5 * mean_ms, low=0.5 * dt_ms)
-        for i, target in enumerate(_SIZES):
-            n = round(numbers[i, j] * n_scale * k_scale)
-            if n:
-                mean_pA = weight_pA[i, j] / math.sqrt(k_scale)
-                sign = {"high": 0.0} if j % 2 else {"low": 0.0}
-                projections[f"{source}_{target}"] = Projection(
-                    *(source, target, FixedTotal(n, multapses=True)),
-                    weight_pA=TruncatedNormal(mean_pA, 0.1 * abs(mean_pA), **sign),
-                    delay_ms=delay,
-                )
+        for pA in sorted(set(weight_pA[:, j])):  # one projection for all targets of equal weight
+            counts = np.round(numbers[:, j] * n_scale * k_scale).astype(int)
+            reached = {t: n for t, n, w in zip(_SIZES, counts, weight_pA[:, j], strict=True) if n and w == pA}
+            mean_pA = pA / math.sqrt(k_scale)
+            sign = {"high": 0.0} if j % 2 else {"low": 0.0}
+            projections[f"{source}_{'_'.join(reached) if len(reached) == 1 else 'all'}"] = Projection(
+                *(source, tuple(reached), [FixedTotal(int(n), multapses=True) for n in reached.values()]),
+                weight_pA=TruncatedNormal(mean_pA, 0.1 * abs(mean_pA), **sign),
+                delay_ms=TruncatedNormal(mean_ms, 0.5 * mean_ms, low=0.5 * dt_ms),
+            )
     lost = 1e-3 * _TAU_SYN_MS * (1.0 - math.sqrt(k_scale))
     recurrent = (weight_pA * numbers / np.array(list(_SIZES.values()))[:, None]) @ _RATES_HZ
     dc_pA = lost * recurrent
@@ -119,8 +118,9 @@ def potjans_diesmann(
 def _synapses() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Numbers of synapses at full scale, drawn with replacement, that connect pairs with the given probabilities."""
     sizes = np.array(list(_SIZES.values()), np.float64)
-    pairs: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.outer(sizes, sizes)
-    return np.log1p(-_PROBABILITIES) / np.log1p(-1.0 / pairs)
+    pairs = np.outer(sizes, sizes)
+    numbers: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.log1p(-_PROBABILITIES) / np.log1p(-1.0 / pairs)
+    return numbers
 
 
 def _weights_pA() -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], float]:

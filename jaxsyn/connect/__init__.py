@@ -40,6 +40,7 @@ from ._distributions import Value as Value
 from ._distributions import sample_values as sample_values
 from ._edges import AbstractRule as AbstractRule
 from ._edges import EdgeList as EdgeList
+from ._edges import join_edges as join_edges
 from ._explicit import AllToAll as AllToAll
 from ._explicit import Edges as Edges
 from ._explicit import OneToOne as OneToOne

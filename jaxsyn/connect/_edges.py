@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,37 @@ class AbstractRule(abc.ABC):
         Raises:
             ValueError: the rule cannot be met by populations of these sizes.
         """
+
+
+def join_edges(parts: Sequence[EdgeList], sizes: Sequence[int]) -> EdgeList:
+    """Edges to several populations as edges to one that holds them one after the other.
+
+    Args:
+        parts: Edges to each population.
+        sizes: Number of neurons of each.
+    Returns:
+        All edges; their weights, where every part brings its own.
+    Raises:
+        ValueError: only some of the parts bring weights.
+    Example:
+        >>> one = EdgeList(np.array([0], np.int32), np.array([2], np.int32))
+        >>> join_edges([one, one], [3, 3]).post.tolist()
+        [2, 5]
+    """
+    weighted = [part.weight is not None for part in parts if len(part)]
+    if any(weighted) and not all(weighted):
+        raise ValueError("some rules bring weights and others do not; give all of them, or none")
+    n, end = sum(len(part) for part in parts), 0
+    pre, post = np.empty(n, np.int32), np.empty(n, np.int32)
+    weight = np.empty(n, np.float64) if any(weighted) else None
+    for part, start in zip(parts, np.cumsum([0, *sizes[:-1]]), strict=True):
+        where = slice(end, end + len(part))
+        pre[where] = part.pre
+        np.add(part.post, np.int32(start), out=post[where])
+        if weight is not None and part.weight is not None:
+            weight[where] = part.weight
+        end += len(part)
+    return EdgeList(pre, post, weight, room=sum(max(part.room, len(part)) for part in parts))
 
 
 def empty_edges(*, room: int = 0) -> EdgeList:

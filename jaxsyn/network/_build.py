@@ -17,6 +17,7 @@ from ..connect import (
     arrange,
     build_graph,
     delay_span,
+    join_edges,
     sample_delays,
     sample_values,
 )
@@ -76,10 +77,8 @@ def resolve_weights(name: str, projection: Projection, populations: Populations)
     for target in projection.target:
         units = receptor_units(populations[target])
         if projection.weights is None:
-            if isinstance(projection.connectivity, AbstractTransform) and len(units) == 1:
+            if len(units) == 1:
                 found: dict[str, Any] = {next(iter(units)): None}
-            elif isinstance(projection.connectivity, AbstractRule) and len(units) == 1:
-                found = {next(iter(units)): None}
             else:
                 raise ValueError(
                     f"projection {name!r}: no weight given; {target!r} has receptors {sorted(units) or 'none'}"
@@ -254,7 +253,13 @@ def _sparse_links(
 
 
 def _edges(name: str, projection: Projection, populations: Populations, key: GraphKey) -> EdgeList:
-    rule = projection.connectivity
+    rule, n_pre = projection.connectivity, populations[projection.source].size
+    if isinstance(rule, tuple):
+        parts = []
+        for target, one in zip(projection.target, rule, strict=True):
+            own, same = GraphKey(key.seed, f"{name} to {target}"), target == projection.source
+            parts.append(one.build(n_pre, populations[target].size, key=own, same_population=same))
+        return join_edges(parts, [populations[t].size for t in projection.target])
     assert isinstance(rule, AbstractRule)
     same = projection.target == (projection.source,)
     if projection.source in projection.target and not same and getattr(rule, "autapses", True) is False:
@@ -262,7 +267,7 @@ def _edges(name: str, projection: Projection, populations: Populations, key: Gra
             f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for each"
         )
     n_post = sum(populations[t].size for t in projection.target)
-    return rule.build(populations[projection.source].size, n_post, key=key, same_population=same)
+    return rule.build(n_pre, n_post, key=key, same_population=same)
 
 
 def _usual_span(value: Any, steps: np.ndarray[Any, Any], edges: EdgeList, dt_ms: float) -> tuple[int, int] | None:

@@ -19,7 +19,8 @@ class Projection(Parameters):
     Args:
         source: Name of the source population.
         target: Name or names of the target populations; several count as one long population, in this order.
-        connectivity: A rule of `js.connect` (sparse) or a transform such as `Dense` (matrix).
+        connectivity: A rule of `js.connect` (sparse) or a transform such as `Dense` (matrix); or a list of rules, one
+            for each target. One projection to several targets is stepped faster than several projections.
         weight_nS, weight_pA, weight_mV, weight: Weight in the unit of the receptor (`weight`: discrete neurons): a
             number, one value for each synapse, a distribution, or a mapping from receptor to one of these. Several
             receptors share one graph. A transform without weight initializes itself.
@@ -41,7 +42,7 @@ class Projection(Parameters):
 
     source: str = eqx.field(static=True)
     target: tuple[str, ...] = eqx.field(static=True)
-    connectivity: AbstractRule | AbstractTransform = eqx.field(static=True)
+    connectivity: AbstractRule | AbstractTransform | tuple[AbstractRule, ...] = eqx.field(static=True)
     weights: Weights | None
     delay_ms: Any
     short_term: AbstractShortTerm | None
@@ -52,7 +53,7 @@ class Projection(Parameters):
         self,
         source: str,
         target: str | Sequence[str],
-        connectivity: AbstractRule | AbstractTransform,
+        connectivity: AbstractRule | AbstractTransform | Sequence[AbstractRule],
         *,
         delay_ms: Any = 0.0,
         gain: Any = 1.0,
@@ -65,7 +66,14 @@ class Projection(Parameters):
         self.target = (target,) if isinstance(target, str) else tuple(target)
         if not self.target or len(set(self.target)) < len(self.target):
             raise ValueError(f"{where}: got target {target!r}; allowed: one population or several different ones")
-        if not isinstance(connectivity, AbstractRule | AbstractTransform):
+        if isinstance(connectivity, Sequence):
+            connectivity = tuple(connectivity)
+            if len(connectivity) != len(self.target) or not all(isinstance(r, AbstractRule) for r in connectivity):
+                raise ValueError(
+                    f"{where}: got {len(connectivity)} rules {connectivity!r} for {len(self.target)} targets; allowed: "
+                    "one rule of js.connect for each target"
+                )
+        elif not isinstance(connectivity, AbstractRule | AbstractTransform):
             raise ValueError(
                 f"{where}: got connectivity {connectivity!r}; allowed: e.g. js.connect.FixedProbability(0.1)"
             )

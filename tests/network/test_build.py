@@ -243,6 +243,18 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+REFUSED |= {
+    "one rule too few": (
+        lambda: arrow("a", ("a", "b"), [js.connect.AllToAll()]),
+        "got 1 rules .* for 2 targets; allowed: one rule of js.connect for each target",
+    ),
+    "weights of some rules": (
+        lambda: pair([js.connect.AllToAll(), js.connect.Edges([0], [1], [2.0])]),
+        "projection 'p': some rules bring weights and others do not",
+    ),
+}
+
+
 class AtOnce(js.receptors.AbstractReceptor):
     """Acts at once, in pA: no receptor of the library is like that."""
 
@@ -317,3 +329,35 @@ def test_targets_count_as_one_population_in_the_order_given() -> None:
     whole = js.simulate(network, 0.1, record=js.record.Weights("p")).states["weights p"]
     assert whole.values[0].tolist() == found["weight x"].tolist()
     assert whole.unit == "pA"
+
+
+def test_each_target_may_have_its_own_rule() -> None:
+    """Each part is what the rule draws; a rule drops autapses where source and target are the same."""
+    populations = {"a": cells(40), "b": cells(30, refractory_ms=1.0), "c": cells(20)}
+    rules = [js.connect.FixedTotal(50), js.connect.FixedInDegree(7), js.connect.FixedOutDegree(5, autapses=False)]
+    network = js.Network(populations, {"p": arrow("a", ("b", "c", "a"), rules)}, dt_ms=0.1, seed=4)
+    found = network.synapses("p")
+    parts = {name: found["post_population"] == name for name in "abc"}
+    assert {name: int(part.sum()) for name, part in parts.items()} == {"a": 200, "b": 50, "c": 140}
+    assert set(np.bincount(found["post"][parts["c"]], minlength=20)) == {7}
+    assert set(np.bincount(found["pre"][parts["a"]], minlength=40)) == {5}
+    assert not np.any(found["pre"][parts["a"]] == found["post"][parts["a"]])
+    other = js.Network(populations, {"p": arrow("a", ("b", "c", "a"), rules)}, dt_ms=0.1, seed=5).synapses("p")
+    assert not np.array_equal(other["pre"], found["pre"])
+
+
+def pair(rules: Any) -> js.Network:
+    """Three neurons to two of each of two groups, with the weights of the rules."""
+    cell = {"x": js.receptors.Current(js.receptors.Exponential(2.0))}
+    one, two = cells(2, receptors=cell), cells(2, receptors=cell, refractory_ms=1.0)
+    projection = js.Projection("a", ("b", "c"), rules, delay_ms=0.1)
+    return js.Network({"a": cells(3), "b": one, "c": two}, {"p": projection}, dt_ms=0.1)
+
+
+def test_weights_that_rules_bring_stay_with_their_edges() -> None:
+    matrix = np.array([[1.0, 0.0], [2.0, 3.0], [0.0, 4.0]])
+    pre, post = np.nonzero(matrix)
+    rules = [js.connect.Edges(pre, post, matrix[pre, post] * factor) for factor in (1.0, 10.0)]
+    found = pair(rules).synapses("p")
+    for i, name, j, w in zip(*(found[k] for k in ("pre", "post_population", "post", "weight x")), strict=True):
+        assert w == matrix[i, j] * (10.0 if name == "c" else 1.0)
