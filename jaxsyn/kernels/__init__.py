@@ -7,6 +7,7 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 - `push`, `pull`, `outer`: values along the synapses of a sparse graph, and its two transposes; differentiable.
 - `deliver`, `emit`: spikes as indices in a ring of steps; not differentiable.
 - `pack`, `unpack`, `unpack_events`: spikes as bits.
+- `elementwise`: a function of each neuron by itself, run as a program of vector instructions.
 - `settle`: the identity, behind which values are in memory and not computed again for each consumer.
 - `random_bits`, `uniform`, `normal`, `bernoulli`, `poisson`: functions of (seed, stream, index, step).
 

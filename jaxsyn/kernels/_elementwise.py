@@ -131,9 +131,9 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
     """Evaluate a function that treats each neuron by itself, in one pass over memory.
 
     XLA on a CPU makes one loop for each result and computes in each what they share. Here the function is traced, and
-    its operations run as one program, block by block (docs/semantics.md). The same values up to rounding; derivatives
-    and batches as of the function itself. What it cannot do (operations across neurons, float64, uncommon functions)
-    is left to XLA.
+    its operations run as one program, block by block, with what only some neurons need skipped for blocks without one.
+    The same values up to rounding; derivatives and batches as of the function itself. What it cannot do (operations
+    across neurons, float64, uncommon functions) is left to XLA.
 
     Args:
         function: Takes (state, *args), returns (new state, anything); all arrays (n,) or scalars, results (n,).

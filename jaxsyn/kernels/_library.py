@@ -66,7 +66,10 @@ def native_status() -> str:
         True
     """
     reason = _load(Path(__file__).parent)
-    return f"native kernels: not available, {reason}" if reason else "native kernels: available (CPU)"
+    if reason:
+        return f"native kernels: not available, {reason}"
+    programs = "in use" if elementwise_supported() else "not in use, they need Linux on x86-64 with AVX2"
+    return f"native kernels: available (CPU); elementwise programs: {programs}"
 
 
 @functools.cache

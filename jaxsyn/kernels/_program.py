@@ -174,6 +174,8 @@ class Tracer:
         return self.uniform(np.int32(value))
 
     def _float_operation(self, name: str, params: Any, numbers: Sequence[int]) -> int:
+        if name == "div" and numbers[1] < 0 <= numbers[0]:  # a product costs a seventh of a quotient
+            return self.op("mul", numbers[0], self.uniform(np.float32(1.0) / self.uniforms[~numbers[1]]))
         if name in _FLOAT_OPS or name == "add_any":
             return self.op(name.removesuffix("_any"), *numbers)
         if name in FUNCTIONS:

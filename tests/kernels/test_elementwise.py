@@ -75,7 +75,7 @@ def test_float_operations_of_two(k, uniform):
     function, x = FLOAT_BINARY[k], floats(101)
     y = jnp.float32(1.5) if uniform else jnp.roll(floats(101), 1)
     got, expected = both(lambda s, x, y: ((), (function(x, y), function(y, x))), 101, (), x, y)
-    assert_close(got, expected)
+    assert_close(got, expected, rtol=2e-7 if function is operator.truediv else 0.0)  # by a reciprocal where uniform
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32])
