@@ -17,7 +17,6 @@ from setuptools.command.build_ext import build_ext
 
 FOLDER = "jaxsyn/kernels/csrc"
 SOURCES = [f"{FOLDER}/jaxsyn_kernels.cc", f"{FOLDER}/elementwise.cc"]
-PARTS = [f"{FOLDER}/elementwise_ops.inc"]
 UNIX_FLAGS = [
     *("-O3", "-g0", "-std=c++17", "-fvisibility=hidden", "-DNDEBUG", "-fno-strict-aliasing"),
     *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),  # same bits on all machines
@@ -69,7 +68,6 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             *("jaxsyn.kernels._native", SOURCES),
-            depends=PARTS,
             include_dirs=[headers],
             language="c++",
             optional=True,
