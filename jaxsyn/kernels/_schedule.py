@@ -123,19 +123,19 @@ def _with_stores(items: Sequence[Item], stores: Sequence[Store], replaced: dict[
 
 
 def _regions(values: list[Value], results: Sequence[int]) -> dict[int, list[int]]:
-    """For each mask worth it, the operations whose results are chosen by it and by nothing else; the largest first."""
+    """For each mask worth it, the operations whose results are chosen by it and by nothing else.
+
+    Masks in the order in which they are computed: a later one often asks for more of what an earlier one has.
+    """
     order = _needed(values, results)
     masks = {values[n].operands[0] for n in order if values[n].op == "select" and values[n].operands[0] >= 0}
     for mask in sorted(masks):
         _see_through(values, _only_where(values, results, mask, set()), mask)
     regions: dict[int, list[int]] = {}
-    while masks:
-        found = {mask: _chosen(values, results, mask, regions) for mask in sorted(masks)}
-        mask = max(found, key=lambda m: _cost(values, found[m]))
-        if _cost(values, found[mask]) < _WORTH:
-            break
-        regions[mask] = sorted(found[mask])
-        masks = {m for m in masks if m != mask and _cost(values, found[m]) >= _WORTH}
+    for mask in sorted(masks):
+        members = _chosen(values, results, mask, regions)
+        if _cost(values, members) >= _WORTH:
+            regions[mask] = sorted(members)
     return regions
 
 

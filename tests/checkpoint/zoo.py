@@ -31,7 +31,7 @@ def populations() -> dict[str, js.Population]:
     n, start = js.neurons, js.connect.Uniform(-65.0, -55.0)
     return {
         "LIF": js.Population(n.LIF(), N, KINETICS, refractory_ms=1.0, initial={"V_mV": start}),
-        "grid": js.Population(n.LIF(), N, integrator=n.RK4(on_grid=True), refractory_ms=2.0),
+        "grid": js.Population(n.LIF(), N, integrator=n.Euler(on_grid=True), refractory_ms=2.0),
         "EIF": js.Population(n.EIF(), N, CORTEX, initial={"V_mV": start}),
         "AdEx": js.Population(n.AdEx(), N, CORTEX, integrator=n.ExponentialEuler(), refractory_ms=2.0),
         "Izhikevich": js.Population(
