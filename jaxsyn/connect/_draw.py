@@ -81,7 +81,7 @@ def bernoulli(generator: np.random.Generator, n: int, p: float) -> Iterator[Int6
         for start in range(0, n, CHUNK):
             yield np.arange(start, min(start + CHUNK, n))
         return
-    scale = 1.0 / log1p_negative(p)
+    scale = max(1.0 / log1p_negative(p), -1e290)  # a gap beyond any number of trials, still a finite one
     last = -1
     while last < n:
         expected = int(min((n - last) * p * 1.1 + 64, CHUNK, max(1, 2**62 // (n + 1))))

@@ -307,3 +307,9 @@ def test_bad_input_is_named(name):
     make, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("p", [5e-324, 1.1125369292536007e-308, 1e-300, 1e-40])
+def test_a_probability_next_to_zero_gives_no_synapse(p):
+    edges = connect.FixedProbability(p).build(100, 100, key=connect.GraphKey(0, "p"), same_population=False)
+    assert len(edges) == 0
