@@ -16,6 +16,9 @@ from ._primitive import Operand, define_call, define_kernel
 from ._program import Tracer, Unsupported, routine
 from ._schedule import Store, schedule
 
+_MOST_ARRAYS = 128  # kMaxStreams in csrc/elementwise.cc
+_MOST_UNIFORMS = 768  # kMaxUniforms there, less the constants of the elementary functions
+
 S = TypeVar("S")
 R = TypeVar("R")
 
@@ -47,6 +50,8 @@ def _evaluate(jaxpr: Any, n_state: int, args: Sequence[Any]) -> list[Any]:
     except Unsupported:
         return list(jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args))
     computed = [k for k, out in enumerate(outputs) if out[0] == "value" and tracer.values[out[1]].op != "operand"]
+    if len(tracer.operands) + len(computed) > _MOST_ARRAYS or len(tracer.uniforms) > _MOST_UNIFORMS:
+        return list(jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args))
     made = dict(zip(computed, _call(tracer, jaxpr, n_state, args, outputs, computed), strict=True)) if computed else {}
     return [made[k] if k in made else _whole(tracer, out, size) for k, out in enumerate(outputs)]
 

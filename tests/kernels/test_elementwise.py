@@ -262,6 +262,23 @@ def test_what_is_no_operation_of_the_kernel_is_left_to_xla(function):
     assert_close(*both(only(lambda x: 2.0 * function(x) + x), 20, jnp.linspace(0.0, 1.0, 20)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("n", [100, 127, 128, 200])
+def test_more_arrays_than_the_kernel_takes_are_left_to_xla(n):
+    arrays = [jnp.full(40, float(k)) for k in range(n)]
+    got, expected = both(lambda s, arrays: (s + sum(arrays[1:], start=arrays[0]), ()), 40, jnp.ones(40), arrays)
+    assert_close(got, expected, rtol=1e-6)
+
+
+def test_more_shared_values_than_the_kernel_takes_are_left_to_xla(monkeypatch):
+    monkeypatch.setattr("jaxsyn.kernels._elementwise._MOST_UNIFORMS", 4)
+    for n in (3, 9):
+        shared = [jnp.float32(k) for k in range(n)]
+        function = only(lambda x, shared=shared: sum((x * s for s in shared), start=x))
+        call = jax.jit(lambda x, f=function: kernels.elementwise(f, 40, x, native=True)[0])
+        assert_close(call(jnp.ones(40)), function(jnp.ones(40))[0])
+        assert ("jaxsyn_elementwise" in call.lower(jnp.ones(40)).as_text()) == (n == 3)
+
+
 def test_double_precision_is_left_to_xla():
     with jax.enable_x64(True):
         x = jnp.linspace(0.0, 1.0, 20, dtype=jnp.float64)
