@@ -33,6 +33,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("jaxsyn")
 
 
+@pytest.fixture
+def unchecked():
+    """As without the type checks of the test suite: what the library itself says about a wrong type."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_compiled_programs():
     """Each compiled program maps memory, some thirty areas a test; Linux gives a process 65530 and then ends it."""

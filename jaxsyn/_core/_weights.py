@@ -49,8 +49,8 @@ class Weights(eqx.Module):
         for name, value in self.values.items():
             if not name and len(receptors) != 1:
                 raise ValueError(
-                    f"{owner}: the target has receptors {sorted(receptors) or 'none'}; say which one gets "
-                    f"the weight, e.g. "
+                    f"{owner}: the target has receptors {sorted(receptors) or 'none'}; say which one gets the "
+                    "weight, e.g. "
                     + (f"{{{sorted(receptors)[0]!r}: ...}}" if receptors else "give the population a receptor first")
                 )
             key = name or next(iter(receptors))

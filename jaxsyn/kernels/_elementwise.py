@@ -81,7 +81,7 @@ def _call(
         jnp.stack(words),
         *tracer.operands,
         code=code,
-        digest=int.from_bytes(hashlib.blake2b(code, digest_size=8).digest(), "little", signed=True),
+        digest=np.int64(int.from_bytes(hashlib.blake2b(code, digest_size=8).digest(), "little", signed=True)),
         aliases=tuple((1 + j, r) for r, j in replaced.items()),
         dtypes=dtypes,
         size=jaxpr.out_avals[0].shape[0],
@@ -111,17 +111,8 @@ def _shapes_of_program(*avals: Any, dtypes: Any, size: int, batch: Any, **params
     return [jax.core.ShapedArray((*batch, size), np.dtype(d)) for d in dtypes]
 
 
-def _no_serial_form(*args: Any, **params: Any) -> list[Any]:
-    raise NotImplementedError("the program of an elementwise function exists natively only")
-
-
 _program_p = define_kernel(
-    "elementwise",
-    (),
-    _shapes_of_program,
-    _no_serial_form,
-    rest=Operand.LANES,
-    attributes=("code", "digest"),
+    "elementwise", (), _shapes_of_program, None, rest=Operand.LANES, attributes=("code", "digest")
 )
 
 
@@ -138,7 +129,7 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
     XLA on a CPU makes one loop for each result and computes in each what they share. Here the function is traced, and
     its operations run as one program, block by block, with what only some neurons need skipped for blocks without one.
     The same values up to rounding; derivatives and batches as of the function itself. What it cannot do (operations
-    across neurons, float64, uncommon functions) is left to XLA.
+    across neurons, float64, uncommon functions) is left to XLA. Called outside of a transformation it is the function.
 
     Args:
         function: Takes (state, *args), returns (new state, anything); all arrays (n,) or scalars, results (n,).
@@ -162,6 +153,8 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
         return function(state, *args)
     leaves, structure = jax.tree.flatten((state, args))
     closed, shape = jax.make_jaxpr(lambda *xs: function(*_called(structure, xs)), return_shape=True)(*leaves)
+    if not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *closed.consts)):
+        return function(state, *args)  # once, eagerly: not worth a program
     n_state = len(jax.tree.leaves(state))
     outs = jax.tree.leaves(shape)
     wrong = [out.shape for out in outs if out.shape != (size,)]

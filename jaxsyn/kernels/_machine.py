@@ -20,7 +20,7 @@ _NEVER = 1 << 60
 _BINARY = {
     "add": (1, 0, 0x58), "mul": (1, 0, 0x59), "sub": (1, 0, 0x5C), "div": (1, 0, 0x5E),
     "first_min": (1, 0, 0x5D), "first_max": (1, 0, 0x5F),
-    "and": (1, 1, 0xDB), "or": (1, 1, 0xEB), "xor": (1, 1, 0xEF), "and_not": (1, 1, 0xDF),
+    "and": (1, 1, 0xDB), "or": (1, 1, 0xEB), "xor": (1, 1, 0xEF),
     "iadd": (1, 1, 0xFE), "isub": (1, 1, 0xFA), "imul": (2, 1, 0x40),
     "imin": (2, 1, 0x39), "imax": (2, 1, 0x3D), "umin": (2, 1, 0x3B), "umax": (2, 1, 0x3F),
     "ieq": (1, 1, 0x76), "igt": (1, 1, 0x66), "shl": (2, 1, 0x47), "shr": (2, 1, 0x45), "sar": (2, 1, 0x46),

@@ -33,7 +33,7 @@ def define_kernel(
     name: str,
     operands: Sequence[Operand],
     infer: Callable[..., list[jax.core.ShapedArray]],
-    serial: Callable[..., Outputs],
+    serial: Callable[..., Outputs] | None,
     *,
     parallel: Callable[..., Outputs] | None = None,
     attributes: Sequence[str] = (),
@@ -41,7 +41,8 @@ def define_kernel(
 ) -> Any:
     """Make a primitive with several results out of its forms; operands beyond the list are `rest`.
 
-    Every bind takes the static parameter `native`; the native target is called `jaxsyn_<name>`. The i-th operand that
+    Every bind takes the static parameter `native`; the native target is called `jaxsyn_<name>`. Without a serial form
+    the kernel exists natively only. The i-th operand that
     is `IN_PLACE` is aliased to the i-th result, and those of the parameter `aliases`, (operand, result), where their
     shapes agree. Parameters named in `attributes`, numbers or bytes, travel to the native version.
     """
@@ -51,28 +52,28 @@ def define_kernel(
     primitive.def_impl(functools.partial(_run_eagerly, primitive))
     in_place = [i for i, operand in enumerate(operands) if operand is Operand.IN_PLACE]
     fixed = [(operand, result) for result, operand in enumerate(in_place)]
-    serial_rule = mlir.lower_fun(_without_native(serial), multiple_results=True)
+    forms = [mlir.lower_fun(_without_native(f), multiple_results=True) for f in (serial, parallel or serial) if f]
 
     def lower_cpu(ctx: Any, *args: Any, native: bool, **params: Any) -> Any:
         if not native:
-            return serial_rule(ctx, *args, native=native, **params)
+            return forms[0](ctx, *args, native=native, **params)
         pairs = (*fixed, *params.get("aliases", ()))
         aliases = {i: j for i, j in pairs if ctx.avals_in[i] == ctx.avals_out[j]}
         rule = jax.ffi.ffi_lowering(f"jaxsyn_{name}", operand_output_aliases=aliases)
         return rule(ctx, *args, **{key: _attribute(params[key]) for key in attributes})
 
     mlir.register_lowering(primitive, lower_cpu, platform="cpu")
-    elsewhere = mlir.lower_fun(_without_native(parallel), multiple_results=True) if parallel else serial_rule
-    mlir.register_lowering(primitive, elsewhere)
+    if forms:
+        mlir.register_lowering(primitive, forms[1])
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, tuple(operands), rest)
     return primitive
 
 
 def _attribute(value: Any) -> Any:
-    """A parameter as the native side gets it: bytes as words, 32 bits for numbers that fit."""
+    """A parameter as the native side gets it: bytes as words, 32 bits for numbers that do not say otherwise."""
     if isinstance(value, bytes):
         return np.frombuffer(value, np.int32)
-    return np.int32(value) if -(2**31) <= value < 2**31 else np.int64(value)
+    return value if isinstance(value, np.generic) else np.int32(value)
 
 
 def define_call(

@@ -16,11 +16,17 @@ from ._machine import Routine
 from ._schedule import Value
 
 _FLOAT, _INT, _UINT, _BOOL = (np.dtype(t) for t in ("float32", "int32", "uint32", "bool"))
-_CALLS = {"jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2"}
-_SAME = {"copy", "copy_p", "optimization_barrier", "jaxsyn_settle"}
+_CALLS = {"jit", "closed_call", "eval_jaxpr", "custom_jvp_call", "custom_vjp_call", "remat2"}
+_SAME = {"copy", "optimization_barrier"}
 _FLOAT_OPS = {"add", "sub", "mul", "div", "sqrt"}
 _INT_OPS = {"add": "iadd", "sub": "isub", "mul": "imul"}
 _ORDER = {_INT: {"max": "imax", "min": "imin"}, _UINT: {"max": "umax", "min": "umin"}}
+_COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge"}
+_BITWISE = {"and", "or", "xor"}
+# Primitives that do the same to a scalar and to an array made from it.
+_POINTWISE = {*_FLOAT_OPS, *FUNCTIONS, *_COMPARISONS, *_BITWISE, "max", "min", "clamp", "neg", "abs", "sign",
+              "is_finite", "rsqrt", "square", "integer_pow", "select_n", "convert_element_type", "not",
+              "shift_left", "shift_right_logical"}  # fmt: skip
 _SIGN = np.int32(-0x80000000)
 
 
@@ -114,11 +120,12 @@ class Tracer:
                 return [("uniform", inputs[0][1].reshape(()))]
         if not per_neuron:
             arrays = [quantity[1] for quantity in inputs]
-            if shape == (self.size,) and any(np.ndim(a) == 0 for a in arrays):
-                # Some came from a broadcast scalar: per neuron only where another is.
-                if all(np.ndim(a) == 0 for a in arrays) and _is_pointwise(eqn):
-                    return self._evaluate(eqn, arrays)
-                arrays = [jnp.broadcast_to(a, v.aval.shape) for a, v in zip(arrays, eqn.invars, strict=True)]
+            shapes = [v.aval.shape for v in eqn.invars]
+            # A scalar may stand for an array that was broadcast from it, as long as nothing looks at its axis.
+            if any(np.ndim(a) for a in arrays) or name not in _POINTWISE:
+                arrays = [
+                    a if np.shape(a) == s else jnp.broadcast_to(a, s) for a, s in zip(arrays, shapes, strict=True)
+                ]
             return self._evaluate(eqn, arrays)
         dtype = inputs[0][2] if inputs[0][0] == "value" else inputs[0][1].dtype
         return [self._operation(name, params, inputs, np.dtype(dtype), eqn.outvars[0].aval.dtype)]
@@ -140,7 +147,7 @@ class Tracer:
             if dtype != _BOOL or len(numbers) != 3:
                 raise Unsupported(name)
             number = self.op("select", numbers[0], numbers[2], numbers[1])
-        elif name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        elif name in _COMPARISONS:
             swapped = name in ("gt", "ge")
             order = {"gt": "lt", "ge": "le"}.get(name, name)
             a, b = numbers[::-1] if swapped else numbers
@@ -149,7 +156,7 @@ class Tracer:
             number = self._float_operation(name, params, numbers)
         elif name == "not":
             number = self.op("xor", numbers[0], self.whole(-1))
-        elif name in ("and", "or", "xor"):
+        elif name in _BITWISE:
             number = self.op(name, *numbers)
         elif dtype != _BOOL:
             number = self._int_operation(name, numbers, dtype)
@@ -281,8 +288,3 @@ def routine(tracer: Tracer, name: str) -> Routine:
         return len(values) - 1
 
     return Routine(values, FUNCTIONS[name](op, tracer.constant, tracer.whole, 0))
-
-
-def _is_pointwise(eqn: Any) -> bool:
-    shapes = {v.aval.shape for v in (*eqn.invars, *eqn.outvars)}
-    return len(shapes - {()}) <= 1 and not any("shape" in key for key in eqn.params)

@@ -7,6 +7,7 @@ Seed, stream and step are folded into two key words once; three rounds of mixing
 
 import hashlib
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -185,7 +186,9 @@ def bernoulli(seed: ArrayLike, stream: ArrayLike, index: ArrayLike, step: ArrayL
     return (random_bits(seed, stream, index, step) < _threshold(p)) | (p >= 1.0)
 
 
-def poisson(seed: ArrayLike, stream: ArrayLike, index: ArrayLike, step: ArrayLike, survival: ArrayLike) -> Array:
+def poisson(
+    seed: ArrayLike, stream: ArrayLike, index: ArrayLike, step: ArrayLike, survival: ArrayLike | Sequence[Array]
+) -> Array:
     """Poisson counts, by the inverse distribution function of one word.
 
     The count is the number of k with u < P(X > k) 2^32: one comparison for each tabulated k, no loop, no logarithm.
@@ -195,7 +198,8 @@ def poisson(seed: ArrayLike, stream: ArrayLike, index: ArrayLike, step: ArrayLik
         stream: As for `random_bits`.
         index: Integer array (n,) or of any shape.
         step: As for `random_bits`.
-        survival: Thresholds P(X > k) 2^32 from `poisson_survival`, uint32 (K,), or (K, n) for a rate of each neuron.
+        survival: Thresholds P(X > k) 2^32 from `poisson_survival`, uint32 (K,), or (K, n) for a rate of each neuron; or
+            a list of its rows, which a loop over steps reads where they are instead of cutting them out each time.
     Returns:
         int32, the shape of index; at most K.
     Raises:
@@ -208,15 +212,17 @@ def poisson(seed: ArrayLike, stream: ArrayLike, index: ArrayLike, step: ArrayLik
         >>> bool(abs(counts.mean() - 0.5) < 0.01)
         True
     """
-    survival = jnp.asarray(survival)
-    if survival.ndim == 0 or survival.dtype != jnp.uint32:
-        raise ValueError(
-            f"survival: got {survival.dtype}{list(survival.shape)}, must be uint32 (K,) or (K, n); see poisson_survival"
-        )
+    if not isinstance(survival, list | tuple):
+        table = jnp.asarray(survival)
+        if table.ndim == 0 or table.dtype != jnp.uint32:
+            raise ValueError(
+                f"survival: got {table.dtype}{list(table.shape)}, must be uint32 (K,) or (K, n); see poisson_survival"
+            )
+        survival = list(table)
     bits = random_bits(seed, stream, index, step)
     count = jnp.zeros(bits.shape, jnp.int32)
-    for k in range(survival.shape[0]):
-        count = count + (bits < survival[k]).astype(jnp.int32)
+    for threshold in survival:
+        count = count + (bits < threshold).astype(jnp.int32)
     return count
 
 

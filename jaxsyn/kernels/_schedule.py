@@ -63,7 +63,7 @@ def schedule(values: Sequence[Value], stores: Sequence[Store], replaced: dict[in
     results = [store.value for store in stores]
     regions = _regions(values, results)
     region_of = {n: mask for mask, members in regions.items() for n in members}
-    items: list[Item] = []
+    items: list[Operation] = []
     done: set[int] = set()
 
     def emit(target: int) -> None:
@@ -104,13 +104,11 @@ def _needed(values: Sequence[Value], results: Sequence[int]) -> list[int]:
     return sorted(wanted)
 
 
-def _with_stores(items: Sequence[Item], stores: Sequence[Store], replaced: dict[int, int]) -> list[Item]:
+def _with_stores(items: Sequence[Operation], stores: Sequence[Store], replaced: dict[int, int]) -> list[Item]:
     last: dict[int, int] = {}
     for position, item in enumerate(items):
         for one in (item, *item.region):
             last.update((n, position) for n in one.reads())
-            last.setdefault(one.value, position)
-            last[one.value] = max(last[one.value], position)
     made = {one.value: position for position, item in enumerate(items) for one in (item, *item.region)}
     after: dict[int, list[Store]] = {}
     for k, store in enumerate(stores):

@@ -178,7 +178,8 @@ def _transform_link(
     source, target = populations[projection.source], populations[projection.target[0]]
     (receptor, weight), *_ = weights.items()
     generator = key.generator("weight")
-    bound = projection.connectivity.bind(source.size, target.size, generator=generator, weight=weight)  # type: ignore[union-attr]
+    assert isinstance(projection.connectivity, AbstractTransform)
+    bound = projection.connectivity.bind(source.size, target.size, generator=generator, weight=weight)
     delay = int(
         sample_delays(projection.delay_ms, 0, dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms")
     )
@@ -352,18 +353,16 @@ def check_step(populations: Populations, dt_ms: float) -> None:
     for name, p in populations.items():
         if isinstance(p.neuron, IzhikevichPublished) and abs(p.neuron.dt_ms - dt_ms) > 1e-9:
             raise ValueError(
-                f"population {name!r}: IzhikevichPublished has dt_ms={p.neuron.dt_ms}, the network {dt_ms}; "
-                f"its step is part "
-                "of the model, so make them equal"
+                f"population {name!r}: IzhikevichPublished has dt_ms={p.neuron.dt_ms}, the network {dt_ms}; its step "
+                "is part of the model, so make them equal"
             )
         if p.refractory_ms is None or p.integrator is None or not p.integrator.on_grid:
             continue
         steps = np.asarray(p.refractory_ms, np.float64) / dt_ms
         if np.any(np.abs(steps - np.rint(steps)) > 1e-4):
             raise ValueError(
-                f"population {name!r}: refractory_ms={np.asarray(p.refractory_ms)} is not a multiple of "
-                f"dt_ms={dt_ms}; on the "
-                "grid it must be (integrators with on_grid=False take any value)"
+                f"population {name!r}: refractory_ms={np.asarray(p.refractory_ms)} is not a multiple of dt_ms={dt_ms}; "
+                "on the grid it must be (integrators with on_grid=False take any value)"
             )
 
 

@@ -128,9 +128,8 @@ class Group(eqx.Module):
         """State at tick 0 with room for `capacity` spikes in a step (default: all neurons)."""
         room = self.size if capacity is None else min(capacity, self.size)
         refractory: Array | None = None
-        if self.refractory_ms is not None and self.continuous:
-            on_grid = self.integrator.on_grid  # type: ignore[union-attr]
-            refractory = jnp.zeros(self.size, jnp.int32 if on_grid else float_dtype())
+        if self.refractory_ms is not None and self.integrator is not None:
+            refractory = jnp.zeros(self.size, jnp.int32 if self.integrator.on_grid else float_dtype())
         ids = jnp.zeros((self.id_slots, max(room, 1)), jnp.int32) if self.id_slots else None
         return GroupState(
             membrane=jax.tree.map(lambda x: x + 0, self.start),
@@ -147,10 +146,10 @@ class Group(eqx.Module):
 
     def refractory_of(self, clamp: Array | None, dt_ms: float) -> Refractory | None:
         """Refractory state in the unit of the integrator: steps on the grid, ms otherwise."""
-        if clamp is None or self.refractory_ms is None:
+        if clamp is None or self.refractory_ms is None or self.integrator is None:
             return None
         total = self.refractory_ms
-        if self.integrator.on_grid:  # type: ignore[union-attr]
+        if self.integrator.on_grid:
             total = jnp.rint(self.refractory_ms / dt_ms).astype(jnp.int32)
         return Refractory(clamp, total, dt_ms)
 

@@ -1,5 +1,6 @@
 """Links: projections bound to groups, sorted and sized; how their arrivals are computed."""
 
+import abc
 from typing import Any
 
 import equinox as eqx
@@ -46,6 +47,10 @@ class AbstractLink(eqx.Module):
     receptors: eqx.AbstractVar[tuple[str, ...]]
     slots: eqx.AbstractVar[int]
     instant: eqx.AbstractVar[bool]
+
+    @abc.abstractmethod
+    def init_state(self) -> LinkState:
+        """State before the first spike, statistics before training."""
 
 
 class SparseLink(AbstractLink):

@@ -167,7 +167,7 @@ class Network(eqx.Module):
         return NetworkState(
             tick=jnp.zeros((), jnp.int32),
             groups=tuple(g.init_state(capacity, self.dt_ms) for g in self.groups),
-            links=tuple(k.init_state() for k in self.links),  # type: ignore[attr-defined]
+            links=tuple(k.init_state() for k in self.links),
             stimuli={name: s.stimulus.init_state(s.size, draws[name]) for name, s in self.stimuli.items()},
         )
 

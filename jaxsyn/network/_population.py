@@ -98,8 +98,8 @@ class Population(Parameters):
         linear = Membrane(self.neuron, self.receptors).joined()
         on_grid = self.surrogate is not None
         if integrator is None:
-            several = linear is not None and len(self.neuron.linear().variables) > 1  # type: ignore[union-attr]
-            return RK4(on_grid) if linear is None or (several and not on_grid) else Exact(on_grid)
+            own = [] if linear is None else [variable for variable in linear.variables if variable[0] == "neuron"]
+            return Exact(on_grid) if len(own) == 1 or (own and on_grid) else RK4(on_grid)
         if on_grid and not integrator.on_grid:
             raise ValueError(
                 f"Population: a surrogate gradient belongs to spikes on the grid; use "
@@ -116,8 +116,7 @@ class Population(Parameters):
                 where = "".join(str(p) for p in path[1:]).lstrip(".")
                 raise ValueError(
                     f"Population: {type(self.neuron).__name__} parameter {where or 'refractory_ms'} has "
-                    f"{leaf.shape[0]} values "
-                    f"for {self.size} neurons; give {self.size} values or a scalar"
+                    f"{leaf.shape[0]} values for {self.size} neurons; give {self.size} values or a scalar"
                 )
         for name, value in self.initial.items():
             if isinstance(value, AbstractDistribution) or not is_concrete(value):
@@ -125,7 +124,6 @@ class Population(Parameters):
             shape = np.shape(value)
             if shape not in ((), (self.size,)) or not np.all(np.isfinite(np.asarray(value, float))):
                 raise ValueError(
-                    f"Population.initial[{name!r}]: got shape {shape}; allowed: finite, a number or "
-                    f"{self.size} values, "
-                    "or a distribution such as js.connect.Uniform(-60.0, -50.0)"
+                    f"Population.initial[{name!r}]: got shape {shape}; allowed: finite, a number or {self.size} "
+                    "values, or a distribution such as js.connect.Uniform(-60.0, -50.0)"
                 )

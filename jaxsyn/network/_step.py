@@ -5,6 +5,7 @@ stamped t + dt; reset. 4. Emissions enter the history. 5. Arrivals due at t + dt
 feels them from the next step on.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from .. import kernels
 from .._core import Array, float_dtype, without_gradient
 from ..neurons import AbstractContinuousNeuron, AbstractDiscreteNeuron, Flow, MembraneState, Refractory
-from ..stimuli import AbstractWaveform, Draw
+from ..stimuli import AbstractStimulus, AbstractWaveform, Draw
 from ._group import Emission, Group, GroupState, emit
 from ._link import AbstractLink, SparseLink, TransformLink, spread
 from ._network import Network, NetworkState, Part
@@ -71,8 +72,7 @@ def prepare(net: Network) -> Prepared:
         1
     """
     groups = tuple(
-        g.integrator.prepare(g.membrane, net.dt_ms, native=net.native) if g.integrator is not None else None
-        for g in net.groups
+        g.integrator.prepare(g.membrane, net.dt_ms) if g.integrator is not None else None for g in net.groups
     )
     return Prepared(groups, {name: s.stimulus.prepare(s.size, net.dt_ms) for name, s in net.stimuli.items()})
 
@@ -94,16 +94,9 @@ class _Moment:
         net = self.net
         for name, bound in net.stimuli.items():
             draw, prepared = Draw(net.seed, bound.stream), self.prepared.stimuli[name]
-            if bound.stimulus.independent:
-
-                def sample(before: Any, bound: Any = bound, prepared: Any = prepared, draw: Draw = draw) -> Any:
-                    return bound.stimulus.sample(prepared, before, draw, state.tick)[::-1]
-
-                self.stimuli[name], value = kernels.elementwise(
-                    sample, bound.size, state.stimuli[name], native=net.native
-                )
-            else:
-                value, self.stimuli[name] = bound.stimulus.sample(prepared, state.stimuli[name], draw, state.tick)
+            sample = functools.partial(_sample, bound.stimulus, prepared, draw, state.tick)
+            native = net.native and bound.stimulus.independent
+            self.stimuli[name], value = kernels.elementwise(sample, bound.size, state.stimuli[name], native=native)
             for part in bound.parts:
                 size = net.groups[part.group].size
                 if isinstance(bound.stimulus, AbstractWaveform):
@@ -209,15 +202,20 @@ def _refusal(net: Network, link: SparseLink) -> str:
     source = next(name for name, first, size in members if (first, size) == (link.first, link.n_sources))
     if link.short_term is not None:
         return (
-            f"projection {link.name!r}: short-term plasticity remembers whole spikes of population "
-            f"{source!r}, so their "
-            "gradient would miss how a spike depresses later ones; drop short_term, or hold what they depend "
-            "on constant"
+            f"projection {link.name!r}: short-term plasticity remembers whole spikes of population {source!r}, so "
+            "their gradient would miss how a spike depresses later ones; drop short_term, or hold what they depend on "
+            "constant"
         )
     return (
         f"population {source!r} has no surrogate, so its spikes reach projection {link.name!r} as integers, without "
         "gradient: give Population(..., surrogate=js.surrogate.SuperSpike()), or hold what they meet constant"
     )
+
+
+def _sample(stimulus: AbstractStimulus, prepared: Any, draw: Draw, tick: Array, state: Any) -> tuple[Any, Array]:
+    """State of a stimulus after the step, and its values."""
+    value, after = stimulus.sample(prepared, state, draw, tick)
+    return after, value
 
 
 def _add(total: dict[str, Array], receptor: str, value: Array) -> None:

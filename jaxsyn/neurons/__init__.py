@@ -1,9 +1,8 @@
 """Membrane models and their integrators.
 
 Continuous neurons (`LIF`, `EIF`, `AdEx`, `Izhikevich`, `HodgkinHuxley`) are differential equations in mV, ms, pA, nS
-and pF, stepped by an integrator (`Exact`, `RK4`, `RK2`,
-`ExponentialEuler`, `Euler`). Discrete neurons (`DiscreteLIF`, ...,
-`IzhikevichPublished`, `Relay`) are recurrences. To add one: subclass `AbstractContinuousNeuron` (four methods) or
+and pF, stepped by an integrator (`Exact`, `RK4`, `RK2`, `ExponentialEuler`, `Euler`). Discrete neurons (`DiscreteLIF`,
+..., `IzhikevichPublished`, `Relay`) are recurrences. To add one: subclass `AbstractContinuousNeuron` (four methods) or
 `AbstractDiscreteNeuron` (two), and add it to the table of `tests/conformance`.
 """
 

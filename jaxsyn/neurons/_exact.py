@@ -30,7 +30,7 @@ class Exact(AbstractIntegrator):
 
     on_grid: bool = eqx.field(static=True, default=False)
 
-    def prepare(self, membrane: Membrane, dt_ms: float, *, native: bool = False) -> tuple[float, Propagator]:
+    def prepare(self, membrane: Membrane, dt_ms: float) -> tuple[float, Propagator]:
         return dt_ms, propagator(self.system(membrane), dt_ms)
 
     def system(self, membrane: Membrane) -> LinearSystem:
@@ -46,7 +46,7 @@ class Exact(AbstractIntegrator):
                 f"{sorted(membrane.receptors) or 'none'} is not linear (conductances and nonlinear neurons are not); "
                 "use ExponentialEuler, RK2 or RK4"
             )
-        if not self.on_grid and len(membrane.neuron.linear().variables) > 1:  # type: ignore[union-attr]
+        if not self.on_grid and sum(variable[0] == "neuron" for variable in system.variables) > 1:
             raise ValueError(
                 f"integrator Exact locates spikes for neurons whose only variable is V; "
                 f"{type(membrane.neuron).__name__} has more: use Exact(on_grid=True) or RK4()"
@@ -84,7 +84,8 @@ class Exact(AbstractIntegrator):
     ) -> tuple[Array, Array, Array, Array | None]:
         """Two solutions of a linear equation differ by exp(A t) times their difference: hold and reset use that."""
         neuron = membrane.neuron
-        rate = neuron.linear().entries[("V_mV",), ("V_mV",)]  # type: ignore[union-attr]
+        V = ("neuron", "V_mV")
+        rate = self.system(membrane).entries[V, V]
 
         def slope(s: MembraneState) -> Array:
             total = membrane.current(s.receptors, s.neuron.V_mV, I_pA)

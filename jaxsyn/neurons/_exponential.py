@@ -144,8 +144,7 @@ class AdEx(AbstractContinuousNeuron):
 
     C dV/dt = -g_L (V - E_L) + g_L Delta_T exp((V - V_T) / Delta_T) - w + I
     tau_w dw/dt = a (V - E_L) - w; at V >= V_peak a spike, V := V_reset, w := w + b.
-    Delta_T = 0 (below 0.01 mV) is the adaptive LIF neuron with
-    threshold V_T. Finite for any input in float32.
+    Delta_T = 0 (below 0.01 mV) is the adaptive LIF neuron with threshold V_T. Finite for any input in float32.
 
     Args:
         C_pF: Capacitance, pF, > 0.

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 
 from .._core import Array, expm1_ratio
-from ..kernels import settle
 from ._base import AbstractChart, SpikeFunction
 from ._membrane import (
     Flow,
@@ -38,7 +37,7 @@ class AbstractIntegrator(eqx.Module):
     on_grid: eqx.AbstractVar[bool]
 
     @abc.abstractmethod
-    def prepare(self, membrane: Membrane, dt_ms: float, *, native: bool = False) -> Any:
+    def prepare(self, membrane: Membrane, dt_ms: float) -> Any:
         """Everything that does not change from step to step, made once before the loop."""
 
     @abc.abstractmethod
@@ -95,11 +94,10 @@ def first_zero(g0: Array, m0: Array, g1: Array, m1: Array) -> Array:
 
 
 class Steps(NamedTuple):
-    """Constants of the stepping methods: step, exact steps of the receptors, whether native calls may be used."""
+    """Constants of the stepping methods: step, exact steps of the receptors."""
 
     dt_ms: float
     receptors: dict[str, Any]
-    native: bool
 
 
 class AbstractStepper(AbstractIntegrator):
@@ -114,8 +112,8 @@ class AbstractStepper(AbstractIntegrator):
     def advance(self, f: Slope, y: Any, start: Fraction, span: Fraction, dt_ms: float) -> tuple[Any, Any, Any]:
         """From fraction `start` over `span` of the step; also slopes, per ms, at both ends for interpolation."""
 
-    def prepare(self, membrane: Membrane, dt_ms: float, *, native: bool = False) -> "Steps":
-        return Steps(dt_ms, membrane.prepare_receptors(dt_ms), native)
+    def prepare(self, membrane: Membrane, dt_ms: float) -> "Steps":
+        return Steps(dt_ms, membrane.prepare_receptors(dt_ms))
 
     def flow(
         self,
@@ -164,15 +162,14 @@ class AbstractStepper(AbstractIntegrator):
         if chart is None:
             g0, m0 = jax.jvp(membrane.neuron.threshold_gap, (y,), (k0,))
             g1, m1 = jax.jvp(membrane.neuron.threshold_gap, (end,), (k1,))
-            t = first_zero(*settle((g0, m0 * length, g1, m1 * length), native=steps.native))
+            t = first_zero(g0, m0 * length, g1, m1 * length)
             at = None
         else:
-            g0, g1 = settle((chart.gap(y.V_mV), chart.gap(end.V_mV)), native=steps.native)
+            g0, g1 = chart.gap(y.V_mV), chart.gap(end.V_mV)
             near = 2.0 * g1 >= g0  # the spike is at most two such steps away
             rest, at = _to_blow_up(free, y, k0, (g0, g1), (start, span, length))
             rest, at = jnp.where(near, rest, -1.0), where_tree(near, at, y)
             t, g1 = jnp.clip(1.0 - rest, 0.0, 1.0), jnp.maximum(g1, rest)
-        t, at = settle((t, at), native=steps.native)  # used in many places, computed once
         crossed = spike(g1)
         if not membrane.neuron.resets:
             crossed = crossed & (g0 < 0)

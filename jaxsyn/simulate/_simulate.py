@@ -198,10 +198,9 @@ class _Driver:
                     .lstrip(".")
                 )
                 return (
-                    f"population {where[0]!r}: {variable.removeprefix('receptors.')} of neuron "
-                    f"{index - where[1]} is not finite at "
-                    f"step {int(state.tick)} (t = {int(state.tick) * self.net.dt_ms:g} ms); check the input "
-                    f"there, or choose a smaller dt_ms"
+                    f"population {where[0]!r}: {variable.removeprefix('receptors.')} of neuron {index - where[1]} is "
+                    f"not finite at step {int(state.tick)} (t = {int(state.tick) * self.net.dt_ms:g} ms); check the "
+                    "input there, or choose a smaller dt_ms"
                 )
         return f"population {group!r}: state is not finite by step {int(state.tick)}"
 
@@ -308,6 +307,6 @@ def _check_span(net: Network, first: int, last: int, continued: bool) -> None:
         if end > last:
             raise ValueError(
                 f"stimulus {name!r}: has spikes up to {end * net.dt_ms:g} ms, but the run ends at "
-                f"{last * net.dt_ms:g} ms; run "
-                "longer, drop them, or pass continued=True if another run goes on from here"
+                f"{last * net.dt_ms:g} ms; run longer, drop them, or pass continued=True if another run goes on from "
+                "here"
             )

@@ -53,9 +53,8 @@ class AbstractStimulus(Parameters):
             value = getattr(self, field.name)
             if "above" in field.metadata and getattr(value, "ndim", 0) == 1 and value.shape[0] != n:
                 raise ValueError(
-                    f"{type(self).__name__}.{field.name}: got {value.shape[0]} values; allowed: a scalar or "
-                    f"{n}, one for "
-                    f"each neuron of {' + '.join(self.target)}"
+                    f"{type(self).__name__}.{field.name}: got {value.shape[0]} values; allowed: a scalar or {n}, one "
+                    f"for each neuron of {' + '.join(self.target)}"
                 )
         return self
 

@@ -131,8 +131,7 @@ class SpikeTimes(AbstractStimulus):
             k = int(np.argmax(off))
             raise ValueError(
                 f"SpikeTimes.times_ms[{k}]: {self.times_ms[k]} ms is not a multiple of dt_ms = {dt_ms}; "
-                f"choose a finer step "
-                "or pass off_grid='round'"
+                "choose a finer step or pass off_grid='round'"
             )
         ticks = np.maximum(ticks, 1)
         if ticks.size and ticks.max() >= 2**31 - 1:

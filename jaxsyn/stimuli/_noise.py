@@ -148,9 +148,9 @@ class Poisson(AbstractStimulus):
         self.weights = event_weights("Poisson", weights)
         self.max_rate_Hz = _bound("Poisson", self.rate_Hz, max_rate_Hz)
 
-    def prepare(self, n: int, dt_ms: float) -> tuple[Array, Array]:
+    def prepare(self, n: int, dt_ms: float) -> tuple[list[Array], Array]:
         terms = poisson_terms(self.max_rate_Hz * dt_ms * 1e-3)
-        return poisson_survival(self.rate_Hz * (dt_ms * 1e-3), terms), jnp.arange(n, dtype=jnp.uint32)
+        return list(poisson_survival(self.rate_Hz * (dt_ms * 1e-3), terms)), jnp.arange(n, dtype=jnp.uint32)
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
         survival, index = prepared

@@ -227,7 +227,7 @@ def _checked(net: Network, epochs: int, options: FitOptions) -> dict[str, Any]:
     ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise ValueError(f"fit.{name}: got {value!r}; allowed: a whole number >= {low}")
-    if any(jax.tree.leaves(jax.eval_shape(link.init_state).statistics) for link in net.links):  # type: ignore[attr-defined]
+    if any(jax.tree.leaves(jax.eval_shape(link.init_state).statistics) for link in net.links):
         raise ValueError(
             "fit: the network has batch normalization, whose running statistics are state; write the loop with "
             "js.run(..., training=True, axis_name='batch') and carry the statistics yourself"

@@ -220,7 +220,7 @@ def step(state, current, tau):
 
 
 def test_lanes_are_single_runs_whatever_is_batched():
-    call = functools.partial(kernels.elementwise, step, 50, native=True)
+    call = jax.jit(functools.partial(kernels.elementwise, step, 50, native=True))
     V, I = jnp.linspace(0.0, 1.0, 150).reshape(3, 50), jnp.linspace(0.5, 2.0, 100).reshape(2, 50)
     tau = jnp.asarray([2.0, 5.0, 10.0])
     over_all = jax.vmap(jax.vmap(call, (0, None, 0)), (None, 0, None))(V, I, tau)
@@ -239,26 +239,55 @@ def test_derivatives_are_those_of_the_function():
     args = jnp.linspace(0.0, 1.0, 50), jnp.linspace(0.5, 2.0, 50), jnp.float32(5.0)
     program = functools.partial(loss, functools.partial(kernels.elementwise, step, 50, native=True))
     plain = functools.partial(loss, step)
-    for transform in (
-        lambda f: jax.grad(f, (0, 1, 2)),
-        lambda f: lambda *a: jax.jvp(f, a, a),
-        lambda f: jax.vmap(jax.grad(f, (0, 2)), (None, None, 0)),
-        lambda f: jax.hessian(f, 2),
+    taus = jnp.asarray([2.0, 5.0])
+    for transform, inputs in (
+        (lambda f: jax.grad(f, (0, 1, 2)), args),
+        (lambda f: lambda *a: jax.jvp(f, a, a), args),
+        (lambda f: jax.vmap(jax.grad(f, (0, 2)), (None, None, 0)), (*args[:2], taus)),
+        (lambda f: jax.hessian(f, 2), args),
     ):
-        inputs = (*args[:2], jnp.asarray([2.0, 5.0])) if "vmap" in str(transform.__code__.co_names) else args
         assert_close(jax.jit(transform(program))(*inputs), jax.jit(transform(plain))(*inputs), rtol=1e-5)
 
 
 def test_a_derivative_that_the_function_refuses_is_refused():
-    def spikes(V):
-        return kernels.elementwise(lambda V: (V, hard_spike(V, "E")), 5, V, native=True)[1].sum()
+    def firing(V):
+        V, spikes = kernels.elementwise(lambda V: (V, hard_spike(V, "E")), 5, V, native=True)
+        return jnp.sum(jnp.where(spikes, V, 0.0))
 
-    with pytest.raises(ValueError, match="surrogate"):
-        jax.grad(lambda V: jnp.where(spikes(V) > 0, 1.0, 0.0) + spikes(V) * V.sum())(jnp.ones(5))
+    assert float(jax.jit(firing)(jnp.ones(5))) == 5.0
+    with pytest.raises(ValueError, match="population 'E' has no surrogate"):
+        jax.grad(firing)(jnp.ones(5))
+
+
+def is_program(function, *args):
+    return "jaxsyn_elementwise" in jax.jit(function).lower(*args).as_text()
+
+
+def test_functions_of_functions_and_arrays_made_of_a_number():
+    """What is called is followed; an array of equal numbers is one number, unless something looks at its axis."""
+
+    def function(x, k):
+        inner = jax.checkpoint(jax.jit(lambda x: jax.nn.relu(x) + jnp.ones(40)))
+        row = jnp.full(40, k) * 2.0
+        return inner(x) + row * x, (jnp.cumsum(row) - row, x + jnp.sum(row))
+
+    assert_close(*both(function, 40, jnp.linspace(-1.0, 1.0, 40), jnp.float32(3.0)), rtol=1e-6)
+    assert is_program(lambda x, k: kernels.elementwise(function, 40, x, k, native=True), jnp.ones(40), jnp.float32(3.0))
+
+
+def test_a_single_call_without_transformation_is_the_function():
+    def refuse(x):
+        assert isinstance(x, jax.core.Tracer) or calls.append(x) is None
+        return x + 1.0, ()
+
+    calls = []
+    assert_close(kernels.elementwise(refuse, 3, jnp.ones(3), native=True)[0], jnp.full(3, 2.0))
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("function", [jnp.cumsum, jnp.sort, jnp.sin, lambda x: x - x.mean(), lambda x: x[::-1]])
 def test_what_is_no_operation_of_the_kernel_is_left_to_xla(function):
+    assert not is_program(lambda x: kernels.elementwise(only(function), 20, x, native=True), jnp.ones(20))
     assert_close(*both(only(lambda x: 2.0 * function(x) + x), 20, jnp.linspace(0.0, 1.0, 20)), rtol=1e-6)
 
 
@@ -276,7 +305,7 @@ def test_more_shared_values_than_the_kernel_takes_are_left_to_xla(monkeypatch):
         function = only(lambda x, shared=shared: sum((x * s for s in shared), start=x))
         call = jax.jit(lambda x, f=function: kernels.elementwise(f, 40, x, native=True)[0])
         assert_close(call(jnp.ones(40)), function(jnp.ones(40))[0])
-        assert ("jaxsyn_elementwise" in call.lower(jnp.ones(40)).as_text()) == (n == 3)
+        assert is_program(call, jnp.ones(40)) == (n == 3)
 
 
 def test_double_precision_is_left_to_xla():

@@ -1,21 +1,14 @@
 """What a network refuses, each with its message; how populations are fused, ordered and connected."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 
 import jaxsyn as js
 
-
-@pytest.fixture(autouse=True)
-def unchecked() -> Iterator[None]:
-    """As without the type checks of the test suite: what the library itself says about a wrong type."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 LIF, ON_GRID, ALL = js.neurons.LIF, js.neurons.Exact(on_grid=True), js.connect.AllToAll()

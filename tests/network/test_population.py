@@ -1,9 +1,8 @@
 """What a population accepts, and what it chooses by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -15,12 +14,7 @@ CONDUCTANCE = {"x": js.receptors.AMPA()}
 SURROGATE = js.surrogate.SuperSpike()
 
 
-@pytest.fixture(autouse=True)
-def unchecked() -> Iterator[None]:
-    """As without the type checks of the test suite: what the library itself says about a wrong type."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 @pytest.mark.parametrize(

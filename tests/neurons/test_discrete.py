@@ -1,11 +1,9 @@
 """The recurrences, written out by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -89,14 +87,6 @@ def test_readout_and_relay_pass_numbers_on() -> None:
     assert values[:, 0].tolist() == [1.0, 1.5, 1.75]
     _, values = play(N.Relay())
     np.testing.assert_allclose(values, DRIVE, rtol=1e-6)
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """As without the type checks of the test suite: what the library itself says about a wrong value."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")

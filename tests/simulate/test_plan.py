@@ -1,10 +1,8 @@
 """Records resolved against a network: what is refused there, and what the pure run gives."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -14,12 +12,7 @@ from tests.simulate.zoo import network, simple
 record = js.record
 
 
-@pytest.fixture(autouse=True)
-def unchecked() -> Iterator[None]:
-    """As without the type checks of the test suite: what the library itself says about a wrong type."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 @pytest.mark.parametrize(

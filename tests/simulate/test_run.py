@@ -6,7 +6,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -22,14 +21,6 @@ START_MV = RNG.uniform(-60.0, -50.5, N)
 DRIVE_PA = RNG.uniform(150.0, 500.0, N)
 LOOK_V, LOOK_S = RNG.normal(size=(STEPS, N)), RNG.normal(size=(STEPS, N))
 CELL = {"tau_m_ms": 12.0, "C_pF": 150.0, "E_L_mV": -62.0, "V_th_mV": -50.0, "V_reset_mV": -58.0}
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """As without the type checks of the test suite: what the library itself says about a wrong type."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture
