@@ -153,13 +153,13 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
         return function(state, *args)
     leaves, structure = jax.tree.flatten((state, args))
     closed, shape = jax.make_jaxpr(lambda *xs: function(*_called(structure, xs)), return_shape=True)(*leaves)
-    if not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *closed.consts)):
-        return function(state, *args)  # once, eagerly: not worth a program
     n_state = len(jax.tree.leaves(state))
     outs = jax.tree.leaves(shape)
     wrong = [out.shape for out in outs if out.shape != (size,)]
     if wrong:
         raise ValueError(f"elementwise: got a result of shape {wrong[0]}, must be ({size},), one value for each neuron")
+    if not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *closed.consts)):
+        return function(state, *args)  # once, eagerly: not worth a program
     # What the function closes over is an operand like all others, behind those that are replaced.
     k = len(leaves)
     pure = jax.make_jaxpr(lambda *xs: jax.core.eval_jaxpr(closed.jaxpr, xs[k:], *xs[:k]))(*leaves, *closed.consts)
