@@ -9,6 +9,7 @@ COMMANDS = {
     "oracles": "compare with reference files: pass or fail, one line a file",
     "speed": "time one network",
     "peers": "time one network here and in another simulator",
+    "learning": "train on a data set and score what was learned",
 }
 
 

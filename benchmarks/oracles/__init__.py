@@ -22,6 +22,7 @@ FAMILIES = {
     "hh_spikes": "_hodgkin_huxley",
     "izhikevich_patterns": "_izhikevich",
     "izhikevich_network": "_izhikevich_network",
+    "bptt_gradients": "_bptt",
     "spike_metrics": "_spike_metrics",
     "stimuli_stats": "_random",
     "vogels_abbott_nest": "_networks",

@@ -15,14 +15,14 @@ import subprocess
 import sys
 from typing import Any
 
-from benchmarks.speed import NAMES, measure_elsewhere, show
+from benchmarks.speed import SIMULATION, measure_elsewhere, show
 
 SCRIPTS = {"brian2": "brian2_tasks.py"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `peers`."""
-    parser.add_argument("task", choices=NAMES)
+    parser.add_argument("task", choices=SIMULATION)
     parser.add_argument("--n", type=int, help="number of neurons (default: that of the task)")
     parser.add_argument("--threads", type=int, default=1, help="cores to use (default 1)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each (default 3)")

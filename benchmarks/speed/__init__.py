@@ -2,11 +2,15 @@
 
 Tasks: `cuba`, `coba` (Vogels and Abbott), `brunel`, `adex` (cells alone) and `adexnet` (AMPA, NMDA with magnesium
 block, GABA_A), `pd14` (Potjans and Diesmann; N is the scale in per cent), all at 0.1 ms with spikes on the grid; the
-numbers stand in `_tasks.py`. The process is pinned to K
-cores before JAX starts. `--native` and `--pure` choose the kernels; given both, each runs in its own process.
+numbers stand in `_tasks.py`. Training tasks, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256
+all-to-all recurrent-20); the numbers stand in `_training.py`. The process is pinned to K cores before JAX starts.
+`--native` and `--pure` choose the kernels; given both, each runs in its own process.
 
 Keys: task, n, synapses, threads, compile_s, build_s, run_s_per_bio_s (median of the repeats, without compilation),
-run_s_per_bio_s_min, rate_Hz, peak_MB, kernels.
+run_s_per_bio_s_min, rate_Hz, peak_MB, kernels. Of training tasks: task, T, density, batch, threads, build_s, compile_s,
+ms_per_step (median), ms_per_step_min, temp_MB (of the compiled step), loss,
+peak_MB, kernels; with `--plain` also plain_ms_per_step and plain_temp_MB of the same step in plain JAX, timed in turn
+with ours, and gradient_error, the largest difference relative to the largest entry.
 
 To add a task: a builder in `_tasks.TASKS`.
 """
@@ -19,14 +23,18 @@ import subprocess
 import sys
 from typing import Any
 
-NAMES = ("cuba", "coba", "brunel", "adex", "adexnet", "pd14")
+SIMULATION = ("cuba", "coba", "brunel", "adex", "adexnet", "pd14")
+TRAINING = ("ff", "rec")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `speed`."""
-    parser.add_argument("task", choices=NAMES)
+    parser.add_argument("task", choices=(*SIMULATION, *TRAINING))
     parser.add_argument("--n", type=int, help="number of neurons (default: that of the task)")
-    parser.add_argument("--threads", type=int, default=1, help="cores to use (default 1)")
+    parser.add_argument("--threads", type=int, default=1, help="cores to use (default 1; peers train with 2)")
+    parser.add_argument("--T", type=int, default=100, help="time steps of a training task (default 100)")
+    parser.add_argument("--density", type=float, default=0.02, help="share of input spikes of one (default 0.02)")
+    parser.add_argument("--plain", action="store_true", help="a training task also in plain JAX")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs (default 3)")
     parser.add_argument("--bio", type=float, default=1.0, help="model time of a run, s (default 1)")
     parser.add_argument("--seed", type=int, default=1)
@@ -58,7 +66,10 @@ def main(arguments: argparse.Namespace) -> int:
             show(measure_elsewhere(arguments, kernels), arguments.json)
         return 0
     pin(arguments.threads)
-    from ._measure import measure
+    if arguments.task in TRAINING:
+        from ._training import measure
+    else:
+        from ._measure import measure
 
     native = True if arguments.native else False if arguments.pure else None
     show(measure(arguments, native), arguments.json)
@@ -68,9 +79,10 @@ def main(arguments: argparse.Namespace) -> int:
 def measure_elsewhere(arguments: argparse.Namespace, *kernels: str) -> dict[str, Any]:
     """The same measurement in a fresh process, with the default kernels or those of an option."""
     command = [sys.executable, "-m", "benchmarks", "speed", arguments.task, *kernels, "--json"]
-    for name in ("n", "threads", "repeats", "bio", "seed"):
-        value = getattr(arguments, name)
+    for name in ("n", "threads", "repeats", "bio", "seed", "T", "density"):
+        value = getattr(arguments, name, None)
         command += [] if value is None else [f"--{name}", str(value)]
+    command += ["--plain"] if getattr(arguments, "plain", False) else []
     root = pathlib.Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode:

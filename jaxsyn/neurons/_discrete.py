@@ -22,6 +22,10 @@ def _after_spike(u: Array, spikes: Array, threshold: Array, reset: Reset, detach
     return u - threshold * r if reset == "subtract" else u * (1.0 - r)
 
 
+def _integrate(v: Array, drive: Array, decay: Array, scaled: bool) -> Array:
+    return decay * v + ((1.0 - decay) * drive if scaled else drive)
+
+
 class PotentialState(eqx.Module):
     """Membrane variable `v`, a pure number, shape (n,)."""
 
@@ -56,6 +60,7 @@ class DiscreteLIF(AbstractDiscreteNeuron):
         threshold: Firing threshold, > 0.
         reset: "subtract" or "zero".
         detach_reset: Whether the reset carries no gradient.
+        scale_drive: Whether I is multiplied by 1 - decay, so that v follows a constant I.
     Raises:
         ValueError: A parameter is out of range, or `reset` is unknown.
     References:
@@ -70,6 +75,7 @@ class DiscreteLIF(AbstractDiscreteNeuron):
     threshold: Parameter = param(1.0, above=0.0)
     reset: Reset = eqx.field(static=True, default="subtract")
     detach_reset: bool = eqx.field(static=True, default=False)
+    scale_drive: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         _check_reset(type(self).__name__, self.reset)
@@ -83,7 +89,7 @@ class DiscreteLIF(AbstractDiscreteNeuron):
         return PotentialState(jnp.zeros(shape, float_dtype()))
 
     def step(self, state: PotentialState, drive: Array, spike: SpikeFunction) -> tuple[PotentialState, Array]:
-        u = self.decay * state.v + drive
+        u = _integrate(state.v, drive, self.decay, self.scale_drive)
         spikes = spike(u - self.threshold)
         return PotentialState(_after_spike(u, spikes, self.threshold, self.reset, self.detach_reset)), spikes
 
@@ -100,6 +106,7 @@ class DiscreteALIF(AbstractDiscreteNeuron):
         beta: Threshold rise for each unit of adaptation.
         reset: "subtract" or "zero".
         detach_reset: Whether the reset carries no gradient.
+        scale_drive: Whether I is multiplied by 1 - decay, so that v follows a constant I.
     Raises:
         ValueError: A parameter is out of range, or `reset` is unknown.
     References:
@@ -116,6 +123,7 @@ class DiscreteALIF(AbstractDiscreteNeuron):
     beta: Parameter = param(0.1)
     reset: Reset = eqx.field(static=True, default="subtract")
     detach_reset: bool = eqx.field(static=True, default=False)
+    scale_drive: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         _check_reset(type(self).__name__, self.reset)
@@ -124,7 +132,7 @@ class DiscreteALIF(AbstractDiscreteNeuron):
         return AdaptiveState(jnp.zeros(shape, float_dtype()), jnp.zeros(shape, float_dtype()))
 
     def step(self, state: AdaptiveState, drive: Array, spike: SpikeFunction) -> tuple[AdaptiveState, Array]:
-        u = self.decay * state.v + drive
+        u = _integrate(state.v, drive, self.decay, self.scale_drive)
         spikes = spike(u - self.threshold - self.beta * state.a)
         v = _after_spike(u, spikes, self.threshold, self.reset, self.detach_reset)
         return AdaptiveState(v, self.rho * state.a + spikes), spikes

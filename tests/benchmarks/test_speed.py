@@ -29,6 +29,16 @@ def test_speed(task: str) -> None:
     assert (line["synapses"] > 0) == (task != "adex")
 
 
+@pytest.mark.parametrize("task", ["ff", "rec"])
+def test_training_task(task: str) -> None:
+    status, (line,) = benchmarks("speed", task, "--T", "4", "--density", "0.3", "--plain", "--repeats", "1", "--json")
+    assert status == 0
+    assert (line["task"], line["T"], line["density"], line["batch"]) == (task, 4, 0.3, 128)
+    assert line["ms_per_step"] > 0
+    assert line["plain_ms_per_step"] > 0
+    assert line["gradient_error"] < 1e-5
+
+
 def test_peers_without_brian2() -> None:
     status, lines = benchmarks("peers", "cuba", *SMALL, "--pure", "--brian2-python", sys.executable)
     assert status == 1

@@ -1,0 +1,41 @@
+"""The keys of `learning`, and how data files are found."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.learning._data import Folder
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def learning(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", "learning", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_digits() -> None:
+    done = learning("digits", "--seed", "1", "--json")
+    line = json.loads(done.stdout)
+    assert set(line) == {"task", "seed", "metric", "value", "seconds", "epochs"}
+    assert (line["task"], line["seed"], line["metric"]) == ("digits", 1, "test_accuracy")
+    assert line["value"] > 0.95
+
+
+def test_evaluation_file_is_taken_where_there_is_one(tmp_path: pathlib.Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.arange(3))
+    assert Folder(str(tmp_path)).load("a")[1] is None
+    np.savez(tmp_path / "a_eval.npz", x=np.arange(4))
+    train, scored = Folder(str(tmp_path)).load("a")
+    assert scored is not None
+    assert (len(train["x"]), len(scored["x"])) == (3, 4)
+
+
+@pytest.mark.parametrize("folder", [None, "empty"])
+def test_missing_data_are_named(tmp_path: pathlib.Path, folder: str | None) -> None:
+    with pytest.raises(SystemExit, match="mnist10k"):
+        Folder(None if folder is None else str(tmp_path)).load("mnist10k")
