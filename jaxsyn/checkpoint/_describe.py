@@ -27,9 +27,7 @@ def describe(net: Network) -> Table:
     for link in net.links:
         targets = [name for name, _, _ in net.groups[link.target].members]
         label = link.name if link.name not in projections else f"{link.name} -> {'+'.join(targets)}"
-        place = (link.first, link.n_sources)
-        source = next(name for name, *slice_ in net.groups[link.source].members if tuple(slice_) == place)
-        projections[label] = _link(link, source, targets)
+        projections[label] = _link(link, link.population, targets)
     stimuli = {name: _stimulus(bound) for name, bound in net.stimuli.items()}
     return {
         "numbers": str(float_dtype()),

@@ -67,6 +67,23 @@ class Emission(eqx.Module):
     values: Array | None
     fraction: Array | None
 
+    def only(self, real: Array) -> "Emission":
+        """The emissions of some neurons, bool (n,), nothing from the others."""
+        values = None if self.values is None else jnp.where(real, self.values, 0.0)
+        return Emission(self.spikes & real, values, self.fraction)
+
+
+class Sent(eqx.Module):
+    """What a network sends in one step.
+
+    Attributes:
+        emissions: Of each group.
+        amplitudes: Of the sources of each link with short-term plasticity, (n_sources,), by number of the link.
+    """
+
+    emissions: tuple[Emission, ...]
+    amplitudes: dict[int, Array]
+
 
 class Group(eqx.Module):
     """Populations of equal model in one long array.
@@ -77,6 +94,7 @@ class Group(eqx.Module):
         members: Name, first index and size of each population.
         size: Number of neurons.
         id_slots, value_slots: Steps of history kept as ids and as numbers, 0 for none.
+        real: Which neurons there are, bool (n,), where the others only fill up the share of a device; None: all.
     Example:
         >>> import jaxsyn as js
         >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
@@ -94,6 +112,7 @@ class Group(eqx.Module):
     size: int = eqx.field(static=True)
     id_slots: int = eqx.field(static=True)
     value_slots: int = eqx.field(static=True)
+    real: Array | None = None
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ class AbstractLink(eqx.Module):
 
     Attributes:
         name: Name of the projection.
+        population: Name of the source population.
         source, target: Indices of the groups.
         first, n_sources: Slice of the source population within its group.
         receptors: Names of the receptors it reaches; "" for discrete neurons.
@@ -40,6 +41,7 @@ class AbstractLink(eqx.Module):
     """
 
     name: eqx.AbstractVar[str]
+    population: eqx.AbstractVar[str]
     source: eqx.AbstractVar[int]
     target: eqx.AbstractVar[int]
     first: eqx.AbstractVar[int]
@@ -62,6 +64,7 @@ class SparseLink(AbstractLink):
         gain: Factor of all weights.
         short_term: Release of the sources, or None.
         name: Name of the projection.
+        population: Name of the source population.
         source, target: Indices of the groups.
         first, n_sources: Slice of the source population within its group.
         receptors: Names of the receptors it reaches; "" for discrete neurons.
@@ -79,6 +82,7 @@ class SparseLink(AbstractLink):
     gain: Array
     short_term: AbstractShortTerm | None
     name: str = eqx.field(static=True)
+    population: str = eqx.field(static=True)
     source: int = eqx.field(static=True)
     target: int = eqx.field(static=True)
     first: int = eqx.field(static=True)
@@ -95,14 +99,11 @@ class SparseLink(AbstractLink):
         ring = jnp.zeros((self.slots, self.n_sources), float_dtype())
         return LinkState(self.short_term.init_state(self.n_sources), ring, ())
 
-    def release(self, state: LinkState, spikes: Array, tick: Array, dt_ms: float) -> LinkState:
-        """Amplitudes of the source spikes (n of the source group) stamped `tick`, in the link's own history."""
+    def release(self, state: LinkState, spikes: Array, tick: Array, dt_ms: float) -> tuple[Array, LinkState]:
+        """Amplitudes of the spikes of its sources stamped `tick`, and the state after their release."""
         assert self.short_term is not None
-        assert state.values is not None
-        now = spikes[self.first : self.first + self.n_sources]
-        amplitude, release = self.short_term.release(state.release, now, tick, dt_ms)
-        ring = jax.lax.dynamic_update_index_in_dim(state.values, amplitude, tick % self.slots, 0)
-        return LinkState(release, ring, state.statistics)
+        amplitude, release = self.short_term.release(state.release, spikes, tick, dt_ms)
+        return amplitude, LinkState(release, state.values, state.statistics)
 
     def deliver_ids(self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool, refusal: str) -> Array:
         """Add the arrivals due at `tick` to an accumulator (receptors, n_targets); `refusal` is said to derivatives."""
@@ -140,6 +141,7 @@ class TransformLink(AbstractLink):
         gain: Factor of all arrivals.
         delay_steps: Delay in steps, int32.
         name: Name of the projection.
+        population: Name of the source population.
         source, target: Indices of the groups.
         first, n_sources: Slice of the source population within its group.
         receptors: Names of the receptors it reaches; "" for discrete neurons.
@@ -158,6 +160,7 @@ class TransformLink(AbstractLink):
     gain: Array
     delay_steps: Array
     name: str = eqx.field(static=True)
+    population: str = eqx.field(static=True)
     source: int = eqx.field(static=True)
     target: int = eqx.field(static=True)
     first: int = eqx.field(static=True)
@@ -181,6 +184,14 @@ class TransformLink(AbstractLink):
         out, statistics = self.transform(sent, state.statistics, training=training, axis_name=axis_name)
         out = self.gain * spread(out, self.first_target, size)
         return out[None, :], LinkState(state.release, state.values, statistics)
+
+
+def remember(state: LinkState, amplitude: Array | None, tick: Array) -> LinkState:
+    """A link that sent amplitudes stamped `tick`, with these in its own history."""
+    if amplitude is None or state.values is None:
+        return state
+    ring = jax.lax.dynamic_update_index_in_dim(state.values, amplitude, tick % state.values.shape[0], 0)
+    return LinkState(state.release, ring, state.statistics)
 
 
 def spread(values: Array, first: int, size: int) -> Array:

@@ -48,6 +48,7 @@ class BoundStimulus(eqx.Module):
         parts: Where the values go.
         size: Number of target neurons.
         stream: Stable number of its name, for random draws.
+        index: Place of each of these neurons within the whole target, uint32 (size,); None: this is the whole target.
     Example:
         >>> import jaxsyn as js
         >>> js.circuits.coba(100).stimuli["kick"].size
@@ -59,6 +60,7 @@ class BoundStimulus(eqx.Module):
     parts: tuple[Part, ...]
     size: int = eqx.field(static=True)
     stream: int = eqx.field(static=True)
+    index: Array | None = None
 
 
 class NetworkState(eqx.Module):

@@ -6,7 +6,7 @@ feels them from the next step on.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -17,8 +17,8 @@ from .. import kernels
 from .._core import Array, float_dtype, without_gradient
 from ..neurons import AbstractContinuousNeuron, AbstractDiscreteNeuron, Flow, MembraneState, Refractory
 from ..stimuli import AbstractStimulus, AbstractWaveform, Draw
-from ._group import Emission, Group, GroupState, emit
-from ._link import AbstractLink, SparseLink, TransformLink, spread
+from ._group import Emission, Group, GroupState, Sent, emit
+from ._link import AbstractLink, SparseLink, TransformLink, remember, spread
 from ._network import Network, NetworkState, Part
 
 Inputs = Mapping[str, Array]
@@ -46,6 +46,8 @@ class Mode(eqx.Module):
     Args:
         training: Batch normalization uses and updates the statistics of the batch.
         axis_name: Name of the batch axis of `jax.vmap`.
+        exchange: Takes groups, links, what they sent and the tick, and gives groups and links with it in their
+            histories: where it has to go to other devices first. None: this network keeps it itself.
     Example:
         >>> import jaxsyn as js
         >>> js.network.Mode(training=True, axis_name="batch").training
@@ -54,6 +56,7 @@ class Mode(eqx.Module):
 
     training: bool = eqx.field(static=True, default=False)
     axis_name: str | None = eqx.field(static=True, default=None)
+    exchange: Callable[..., Any] | None = eqx.field(static=True, default=None)
 
 
 SIMULATE = Mode()
@@ -74,7 +77,11 @@ def prepare(net: Network) -> Prepared:
     groups = tuple(
         g.integrator.prepare(g.membrane, net.dt_ms) if g.integrator is not None else None for g in net.groups
     )
-    return Prepared(groups, {name: s.stimulus.prepare(s.size, net.dt_ms) for name, s in net.stimuli.items()})
+    stimuli = {}
+    for name, bound in net.stimuli.items():
+        index = jnp.arange(bound.size, dtype=jnp.uint32) if bound.index is None else bound.index
+        stimuli[name] = bound.stimulus.prepare(index, net.dt_ms)
+    return Prepared(groups, stimuli)
 
 
 class _Moment:
@@ -87,6 +94,7 @@ class _Moment:
         self.currents: list[Any] = [0.0] * len(net.groups)
         self.events: list[dict[str, Array]] = [{} for _ in net.groups]
         self.emissions: list[Emission] = []
+        self.amplitudes: dict[int, Array] = {}
         self.reads: list[list[Array]] = [[] for _ in net.groups]  # what was read of each group's history so far
 
     def stimulate(self, state: NetworkState, inputs: Inputs) -> None:
@@ -173,12 +181,22 @@ class _Moment:
             native=net.native and group.surrogate is None,
         )
         state = _with(state, *parts)
+        if group.real is not None:
+            emission = emission.only(group.real)
         self.emissions.append(emission)
-        self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=net.native)
+        self.groups[g] = state
         for i, link in enumerate(net.links):
             if isinstance(link, SparseLink) and link.source == g and link.short_term is not None:
-                spikes = without_gradient(_numbers(emission), _refusal(net, link))
-                self.links[i] = link.release(self.links[i], spikes, self.tick, net.dt_ms)
+                _, first, size = next(m for m in group.members if m[0] == link.population)
+                spikes = without_gradient(_numbers(emission)[first : first + size], _refusal(net, link))
+                self.amplitudes[i], self.links[i] = link.release(self.links[i], spikes, self.tick, net.dt_ms)
+        if self.mode.exchange is None:
+            self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=net.native)
+            self.links = [remember(k, self.amplitudes.pop(i, None), self.tick) for i, k in enumerate(self.links)]
+
+    def sent(self) -> Sent:
+        """What all groups and links emitted in this step."""
+        return Sent(tuple(self.emissions), self.amplitudes)
 
     def receive(self, g: int) -> None:
         """Arrivals due now enter the kinetic receptors of a group."""
@@ -198,8 +216,7 @@ class _Moment:
 
 def _refusal(net: Network, link: SparseLink) -> str:
     """What to say when somebody differentiates through spikes that travel as indices."""
-    members = net.groups[link.source].members
-    source = next(name for name, first, size in members if (first, size) == (link.first, link.n_sources))
+    source = link.population
     if link.short_term is not None:
         return (
             f"projection {link.name!r}: short-term plasticity remembers whole spikes of population {source!r}, so "
@@ -334,6 +351,8 @@ def step(
     moment.stimulate(state, inputs)
     for g in range(len(net.groups)):  # in the order in which zero-delay projections that act at once need them
         moment.fire(g)
+    if mode.exchange is not None:
+        moment.groups, moment.links = mode.exchange(moment.groups, moment.links, moment.sent(), moment.tick)
     for g in range(len(net.groups)):
         moment.receive(g)
     done = NetworkState(moment.tick, tuple(moment.groups), tuple(moment.links), moment.stimuli)

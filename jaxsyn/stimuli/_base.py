@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from .._core import Array, Parameters, Weights, as_float
 
@@ -58,8 +59,17 @@ class AbstractStimulus(Parameters):
                 )
         return self
 
-    def prepare(self, n: int, dt_ms: float) -> Any:
-        """Constants of a run for n target neurons."""
+    def take(self, index: np.ndarray[Any, Any]) -> "AbstractStimulus":
+        """The stimulus for some of its target neurons, shape (k,), as one device of several has them.
+
+        By default parameter fields with one value for each neuron are cut; write it where others go by neuron too.
+        """
+        named = [f.name for f in dataclasses.fields(self) if "above" in f.metadata]
+        cut = {name: value[index] for name in named if getattr(value := getattr(self, name), "ndim", 0) == 1}
+        return eqx.tree_at(lambda s: [getattr(s, name) for name in cut], self, list(cut.values())) if cut else self
+
+    def prepare(self, index: Array, dt_ms: float) -> Any:
+        """Constants of a run; `index` is the place of each neuron within the whole target, uint32 (n,), for draws."""
         return None
 
     def init_state(self, n: int, draw: Draw) -> Any:

@@ -1,5 +1,6 @@
 """Listed spikes."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from .._core import Array, Weights, float_dtype
 from ._base import AbstractStimulus, Draw, as_targets, event_weights
+
+_NEVER = 2**31 - 1
 
 
 class SpikeEvents(AbstractStimulus):
@@ -40,7 +43,22 @@ class SpikeEvents(AbstractStimulus):
     size: int = eqx.field(static=True)
     window: int = eqx.field(static=True)
 
-    def prepare(self, n: int, dt_ms: float) -> Array:
+    def take(self, index: np.ndarray[Any, Any]) -> "SpikeEvents":
+        place = np.full(self.size, -1, np.int32)
+        place[index[::-1]] = np.arange(len(index), dtype=np.int32)[::-1]  # the first of a neuron that is taken twice
+        neurons = place[np.asarray(self.neurons)]
+        kept = np.flatnonzero((neurons >= 0) & (np.asarray(self.ticks) < _NEVER))
+        pad = len(neurons) - len(kept)
+        events = dataclasses.replace(
+            self,
+            ticks=jnp.asarray(np.pad(np.asarray(self.ticks)[kept], (0, pad), constant_values=_NEVER)),
+            neurons=jnp.asarray(np.pad(neurons[kept], (0, pad))),
+            amplitudes=jnp.asarray(np.pad(np.asarray(self.amplitudes)[kept], (0, pad))),
+            size=len(index),
+        )
+        return events
+
+    def prepare(self, index: Array, dt_ms: float) -> Array:
         return jnp.arange(self.window, dtype=jnp.int32)
 
     def sample(self, prepared: Array, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
@@ -144,7 +162,7 @@ class SpikeTimes(AbstractStimulus):
         pad = _bucket(k) - k
         window = int(np.unique(sorted_ticks, return_counts=True)[1].max()) if k else 1
         return SpikeEvents(
-            ticks=jnp.asarray(np.pad(sorted_ticks, (0, pad), constant_values=2**31 - 1)),
+            ticks=jnp.asarray(np.pad(sorted_ticks, (0, pad), constant_values=_NEVER)),
             neurons=jnp.asarray(np.pad(self.neurons[order], (0, pad))),
             amplitudes=jnp.asarray(np.pad(self.amplitudes[order], (0, pad)), float_dtype()),
             weights=self.weights,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -51,9 +52,9 @@ class OrnsteinUhlenbeck(AbstractWaveform):
         self.target, self.weights, self.unit = as_targets(target), None, "pA"
         self.mean_pA, self.sd_pA, self.tau_ms = as_float(mean_pA), as_float(sd_pA), as_float(tau_ms)
 
-    def prepare(self, n: int, dt_ms: float) -> tuple[Array, Array, Array]:
+    def prepare(self, index: Array, dt_ms: float) -> tuple[Array, Array, Array]:
         decay = jnp.exp(-dt_ms / self.tau_ms)
-        return decay, self.sd_pA * jnp.sqrt(-jnp.expm1(-2.0 * dt_ms / self.tau_ms)), jnp.arange(n, dtype=jnp.uint32)
+        return decay, self.sd_pA * jnp.sqrt(-jnp.expm1(-2.0 * dt_ms / self.tau_ms)), index
 
     def init_state(self, n: int, draw: Draw) -> NoiseState:
         start = normal(draw.seed, draw.stream, jnp.arange(n, dtype=jnp.uint32), jnp.uint32(0xFFFFFFFF))
@@ -92,8 +93,8 @@ class GaussianNoise(AbstractWaveform):
         self.target, self.weights = as_targets(target), None
         self.amplitude, self.unit = amplitude("GaussianNoise", I_pA, drive)
 
-    def prepare(self, n: int, dt_ms: float) -> Array:
-        return jnp.arange(n, dtype=jnp.uint32)
+    def prepare(self, index: Array, dt_ms: float) -> Array:
+        return index
 
     def sample(self, prepared: Array, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
         xi = normal(draw.seed, draw.stream, prepared, tick.astype(jnp.uint32))
@@ -148,9 +149,9 @@ class Poisson(AbstractStimulus):
         self.weights = event_weights("Poisson", weights)
         self.max_rate_Hz = _bound("Poisson", self.rate_Hz, max_rate_Hz)
 
-    def prepare(self, n: int, dt_ms: float) -> tuple[list[Array], Array]:
+    def prepare(self, index: Array, dt_ms: float) -> tuple[list[Array], Array]:
         terms = poisson_terms(self.max_rate_Hz * dt_ms * 1e-3)
-        return list(poisson_survival(self.rate_Hz * (dt_ms * 1e-3), terms)), jnp.arange(n, dtype=jnp.uint32)
+        return list(poisson_survival(self.rate_Hz * (dt_ms * 1e-3), terms)), index
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
         survival, index = prepared
@@ -217,8 +218,18 @@ class InhomogeneousPoisson(AbstractStimulus):
         self.every_ms = float(every_ms)
         self.max_rate_Hz = _bound("InhomogeneousPoisson", self.samples, max_rate_Hz)
 
-    def prepare(self, n: int, dt_ms: float) -> tuple[float, int, Array]:
-        return dt_ms, poisson_terms(self.max_rate_Hz * dt_ms * 1e-3), jnp.arange(n, dtype=jnp.uint32)
+    def take(self, index: np.ndarray[Any, Any]) -> "InhomogeneousPoisson":
+        if self.function is not None and jax.eval_shape(self._rate_at, as_float(0.0)).ndim:
+            raise ValueError(
+                "InhomogeneousPoisson: a function that gives one rate for each neuron cannot be cut; give samples "
+                "(k, n), or one stimulus with a rate for all for each population"
+            )
+        if self.samples is None or self.samples.ndim == 1:
+            return self
+        return eqx.tree_at(lambda s: s.samples, self, self.samples[:, index])
+
+    def prepare(self, index: Array, dt_ms: float) -> tuple[float, int, Array]:
+        return dt_ms, poisson_terms(self.max_rate_Hz * dt_ms * 1e-3), index
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
         dt_ms, terms, index = prepared

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from .._core import Array, Parameter, as_float, param
 from ._base import AbstractWaveform, Draw, amplitude, as_targets
@@ -79,7 +80,7 @@ class Step(AbstractWaveform):
         self.amplitude, self.unit = amplitude("Step", I_pA, drive)
         self.start_ms, self.stop_ms = as_float(start_ms), as_float(stop_ms)
 
-    def prepare(self, n: int, dt_ms: float) -> tuple[Array, Array]:
+    def prepare(self, index: Array, dt_ms: float) -> tuple[Array, Array]:
         first = jnp.ceil(self.start_ms / dt_ms - 1e-4)
         last = jnp.ceil(jnp.minimum(self.stop_ms / dt_ms, 2.1e9) - 1e-4)
         return first.astype(jnp.int32), last.astype(jnp.int32)
@@ -122,7 +123,7 @@ class Ramp(AbstractWaveform):
         self.amplitude, self.unit = amplitude("Ramp", I_pA, drive)
         self.start_ms, self.stop_ms = as_float(start_ms), as_float(stop_ms)
 
-    def prepare(self, n: int, dt_ms: float) -> float:
+    def prepare(self, index: Array, dt_ms: float) -> float:
         return dt_ms
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
@@ -166,7 +167,7 @@ class Sine(AbstractWaveform):
         self.amplitude, self.unit = amplitude("Sine", I_pA, drive)
         self.frequency_Hz, self.phase = as_float(frequency_Hz), as_float(phase)
 
-    def prepare(self, n: int, dt_ms: float) -> Array:
+    def prepare(self, index: Array, dt_ms: float) -> Array:
         return self.frequency_Hz * (dt_ms * 1e-3)
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:
@@ -230,7 +231,10 @@ class Sampled(AbstractWaveform):
             raise ValueError(f"Sampled.every_ms: got {self.every_ms}; allowed: a whole multiple of dt_ms = {dt_ms}")
         return self
 
-    def prepare(self, n: int, dt_ms: float) -> tuple[int, int]:
+    def take(self, index: np.ndarray[Any, Any]) -> "Sampled":
+        return self if self.samples.ndim == 1 else eqx.tree_at(lambda s: s.samples, self, self.samples[:, index])
+
+    def prepare(self, index: Array, dt_ms: float) -> tuple[int, int]:
         return round(self.every_ms / dt_ms), round(self.start_ms / dt_ms)
 
     def sample(self, prepared: Any, state: Any, draw: Draw, tick: Array) -> tuple[Array, Any]:

@@ -13,7 +13,7 @@ def samples(stimulus, n=3, dt_ms=0.5, steps=40, seed=0):
     """Values (steps, n) of a stimulus alone."""
     bound = stimulus.bind(n, dt_ms)
     draw = S.Draw(jnp.uint32(seed), 7)
-    prepared, state, out = bound.prepare(n, dt_ms), bound.init_state(n, draw), []
+    prepared, state, out = bound.prepare(jnp.arange(n, dtype=jnp.uint32), dt_ms), bound.init_state(n, draw), []
     for tick in range(steps):
         value, state = bound.sample(prepared, state, draw, jnp.asarray(tick, jnp.int32))
         out.append(np.broadcast_to(np.asarray(value), (n,)))
@@ -36,7 +36,9 @@ def test_waveforms_have_the_shape_that_they_say():
 def test_a_sine_does_not_drift_in_a_long_run():
     sine = S.Sine("E", I_pA=1.0, frequency_Hz=10.0)
     tick = 2_000_007  # 200 s
-    value, _ = sine.sample(sine.prepare(1, 0.1), None, S.Draw(jnp.uint32(0), 7), jnp.asarray(tick, jnp.int32))
+    value, _ = sine.sample(
+        sine.prepare(jnp.arange(1), 0.1), None, S.Draw(jnp.uint32(0), 7), jnp.asarray(tick, jnp.int32)
+    )
     np.testing.assert_allclose(value, np.sin(2 * np.pi * ((tick % 1000) / 1000)), atol=2e-2)
 
 
