@@ -3,33 +3,17 @@
 Same models, same scheme, 0.1 ms, spikes on the grid; a synapse without delay acts from the next step on in both.
 """
 
-import argparse
-import json
 import os
 import shutil
 import statistics
 import subprocess
 import tempfile
-import time
 
-CORES = sorted(os.sched_getaffinity(0))
+import common
 
-
-def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("task", choices=("cuba", "coba", "brunel", "adex", "adexnet"))
-    parser.add_argument("--n", type=int)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--bio", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
-
-
-a = arguments()
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = str(a.threads)
-os.sched_setaffinity(0, CORES[: a.threads])
+TASKS = ("cuba", "coba", "brunel", "adex", "adexnet")
+a = common.arguments(TASKS)
+common.pin(a.threads)
 
 import brian2 as b  # noqa: E402
 import brian2.devices.cpp_standalone.device as standalone  # noqa: E402
@@ -73,7 +57,7 @@ def cuba(n):
         namespace=values,
     )
     cells.v = "V_r + rand()*(V_t - V_r)"
-    split = 4 * n // 5
+    split = common.split(n)[0]
     exc = probability(cells, "ge += w", f"i < {split}", n, {"w": 1.62 * mV})
     inh = probability(cells, "gi += w", f"i >= {split}", n, {"w": -9 * mV})
     return cells, [exc, inh], []
@@ -94,7 +78,7 @@ def coba(n):
         namespace=values,
     )
     cells.v = "-55*mV + 2*mV*randn()"
-    split = 4 * n // 5
+    split = common.split(n)[0]
     exc = probability(cells, "ge += w", f"i < {split}", n, {"w": 0.6})
     inh = probability(cells, "gi += w", f"i >= {split}", n, {"w": 6.7})
     return cells, [exc, inh], []
@@ -112,7 +96,7 @@ def brunel(n):
         namespace=values,
     )
     cells.v = "rand()*V_t"
-    split, J = 4 * n // 5, 0.1 * mV
+    split, J = common.split(n)[0], 0.1 * mV
     rate = 2.0 * 20.0 / (0.1 * 20.0) * 1000 * Hz
     external = b.PoissonInput(cells, "v", 1000, rate / 1000, weight=J)
     exc = in_degree(cells[:split], cells, "v += w", min(1000, split), 1.5 * ms, {"w": J})
@@ -143,14 +127,14 @@ def adex(n, connected=False):
     cells.I = "600*pA + rand()*400*pA"
     if not connected:
         return cells, [], []
-    split = 4 * n // 5
+    split = common.split(n)[0]
     weights = {"w_A": 0.3 * nS, "w_N": 0.05 * nS}
     exc = in_degree(cells[:split], cells, "gA_post += w_A; gN_post += w_N", 80, 1 * ms, weights)
     inh = in_degree(cells[split:], cells, "gG_post += w_G", 20, 1 * ms, {"w_G": 1.5 * nS})
     return cells, [exc, inh], []
 
 
-TASKS = {
+BUILDERS = {
     "cuba": (cuba, 4000),
     "coba": (coba, 4000),
     "brunel": (brunel, 12500),
@@ -177,41 +161,30 @@ class Runner:
 
 
 def main():
-    build, n = TASKS[a.task]
+    build, n = BUILDERS[a.task]
     folder = tempfile.mkdtemp(prefix="brian2_")
-    began = time.perf_counter()
-    cells, synapses, inputs = build(a.n or n)
-    monitor = b.SpikeMonitor(cells, record=False)
-    b.Network(cells, *synapses, *inputs, monitor).run(a.bio * second)
-    described = time.perf_counter() - began
-    began = time.perf_counter()
-    os.sched_setaffinity(0, CORES)  # the compiler may use every core
-    b.device.build(directory=folder, compile=True, run=False, debug=False)
-    os.sched_setaffinity(0, CORES[: a.threads])
-    compile_s = time.perf_counter() - began
+    with common.Watch() as described:
+        cells, synapses, inputs = build(a.n or n)
+        monitor = b.SpikeMonitor(cells, record=False)
+        b.Network(cells, *synapses, *inputs, monitor).run(a.bio * second)
+    os.sched_setaffinity(0, common.CORES)  # the compiler may use every core
+    with common.Watch() as compiled:
+        b.device.build(directory=folder, compile=True, run=False, debug=False)
+    os.sched_setaffinity(0, common.CORES[: a.threads])
     runner = Runner()
     standalone.subprocess = runner
-    seconds, whole = [], []
+    seconds, outside, rates = [], [], []
     for _ in range(a.repeats):
-        began = time.perf_counter()
-        b.device.run(folder, with_output=False, run_args=[])
-        whole.append(time.perf_counter() - began)
-        seconds.append(float(b.device._last_run_time))  # the simulation loop alone
-    result = {
-        "task": a.task,
-        "n": len(cells),
-        "synapses": sum(len(s) for s in synapses),
-        "threads": a.threads,
-        "compile_s": round(compile_s, 3),
-        "build_s": round(described + statistics.median(whole) - statistics.median(seconds), 3),
-        "run_s_per_bio_s": round(statistics.median(seconds) / a.bio, 4),
-        "run_s_per_bio_s_min": round(min(seconds) / a.bio, 4),
-        "rate_Hz": round(int(monitor.num_spikes) / len(cells) / a.bio, 3),
-        "peak_MB": round(runner.peak_MB, 1),
-        "kernels": f"Brian2 {b.__version__}, C++",
-    }
+        with common.Watch() as whole:
+            b.device.run(folder, with_output=False, run_args=[])
+        took = float(b.device._last_run_time)  # the simulation loop alone
+        seconds.append(took / a.bio)
+        outside.append(whole.s - took)
+        rates.append(int(monitor.num_spikes) / len(cells) / a.bio)
+    sizes = (len(cells), sum(len(s) for s in synapses), a.threads)
+    times = (compiled.s, described.s + statistics.median(outside))
+    common.show(a.task, sizes, times, seconds, rates, f"Brian2 {b.__version__}, C++", runner.peak_MB)
     shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(result))
 
 
 if __name__ == "__main__":

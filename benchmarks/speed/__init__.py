@@ -1,66 +1,82 @@
-"""Time, memory and rate of one network: `python -m benchmarks speed TASK [--n N] [--threads K] [--repeats R] [--json]`.
+"""Time, memory and rate of one task: `python -m benchmarks speed TASK [--n N] [--threads K] [--repeats R] [--json]`.
 
-Tasks: `cuba`, `coba` (Vogels and Abbott), `brunel`, `adex` (cells alone) and `adexnet` (AMPA, NMDA with magnesium
-block, GABA_A), `pd14` (Potjans and Diesmann; N is the scale in per cent), all at 0.1 ms with spikes on the grid; the
-numbers stand in `_tasks.py`. Training tasks, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256
-all-to-all recurrent-20); the numbers stand in `_training.py`. The process is pinned to K cores before JAX starts.
-`--native` and `--pure` choose the kernels; given both, each runs in its own process.
+Networks, all at 0.1 ms with spikes on the grid; their numbers stand in `_tasks.py`:
 
-Keys: task, n, synapses, threads, compile_s, build_s, run_s_per_bio_s (median of the repeats, without compilation),
-run_s_per_bio_s_min, rate_Hz, peak_MB, kernels. Of training tasks: task, T, density, batch, threads, build_s, compile_s,
-ms_per_step (median), ms_per_step_min, temp_MB (of the compiled step), loss,
-peak_MB, kernels; with `--plain` also plain_ms_per_step and plain_temp_MB of the same step in plain JAX, timed in turn
-with ours, and gradient_error, the largest difference relative to the largest entry.
+- `cuba`, `coba` (Vogels and Abbott), `brunel`
+- `adex` (cells alone) and `adexnet` (AMPA, NMDA with magnesium block, GABA_A)
+- `pd14` (Potjans and Diesmann; N is the scale in per cent)
 
-To add a task: a builder in `_tasks.TASKS`.
+Single operations, called once in each step of a loop (`_operations.py`), and what is asked of COBA and of the builder
+besides (`_scaling.py`):
+
+- `propagate`: one projection of N x N neurons, 10 % connected, 10 % active; `us_per_call`
+- `poisson`: a count for each neuron at one mean and at a mean of its own; `ns_per_draw`, `ns_per_draw_each`
+- `compact`: the indices of the spikes of N neurons at 8 Hz; `us_per_call`
+- `batch`: COBA over 8 initial states with `jax.vmap`; `ratio` to one run
+- `growth`: COBA from 1000 to N neurons at 80 inputs; `exponent` of time over neurons, `compile_s` of each
+- `build`: drawing and sorting 1000 inputs for each of N neurons; `peak_over_final` memory
+
+Training, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256 all-to-all recurrent-20); the numbers
+stand in `_training.py`.
+
+The process is pinned to K cores before JAX starts. `--native` and `--pure` choose the kernels; given both, each runs in
+its own process.
+
+Keys: task, n, synapses, threads, compile_s, build_s, run_s_per_bio_s (median of the repeats, without compilation; of
+an operation, for one call each 0.1 ms; null where nothing runs), run_s_per_bio_s_min, run_s_per_bio_s_max, rate_Hz,
+peak_MB, kernels, and those named above. Networks have limit_s_per_bio_s: the time in which this machine moves the bytes
+that the run cannot avoid to move (`_limit.py`). Of training tasks: task, T, density, batch, threads, build_s,
+compile_s, ms_per_step (median), ms_per_step_min, temp_MB (of the compiled step), loss, peak_MB, kernels; with `--plain`
+also plain_ms_per_step and plain_temp_MB of the same step in plain JAX, timed in turn with ours, and gradient_error, the
+largest difference relative to the largest entry.
+
+To add a task: a network in `_tasks.TASKS`, or a function that gives a `Measurement` in `_measure.OPERATIONS`.
 """
 
 import argparse
-import json
-import os
-import pathlib
-import subprocess
-import sys
 from typing import Any
 
+from benchmarks._process import elsewhere, pin, show
+
 SIMULATION = ("cuba", "coba", "brunel", "adex", "adexnet", "pd14")
+OPERATIONS = ("propagate", "poisson", "compact", "batch", "growth", "build")
 TRAINING = ("ff", "rec")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `speed`."""
-    parser.add_argument("task", choices=(*SIMULATION, *TRAINING))
-    parser.add_argument("--n", type=int, help="number of neurons (default: that of the task)")
-    parser.add_argument("--threads", type=int, default=1, help="cores to use (default 1; peers train with 2)")
+    parser.add_argument("task", choices=(*SIMULATION, *OPERATIONS, *TRAINING))
+    add_options(parser)
     parser.add_argument("--T", type=int, default=100, help="time steps of a training task (default 100)")
     parser.add_argument("--density", type=float, default=0.02, help="share of input spikes of one (default 0.02)")
     parser.add_argument("--plain", action="store_true", help="a training task also in plain JAX")
+    parser.add_argument("--native", action="store_true", help="native kernels (default where they are built)")
+    parser.add_argument("--pure", action="store_true", help="pure JAX kernels")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `peers` takes as well."""
+    parser.add_argument("--n", type=int, help="number of neurons (default: that of the task)")
+    parser.add_argument("--threads", type=int, default=1, help="cores to use (default 1; peers train with 2)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs (default 3)")
     parser.add_argument("--bio", type=float, default=1.0, help="model time of a run, s (default 1)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--native", action="store_true", help="native kernels (default where they are built)")
-    parser.add_argument("--pure", action="store_true", help="pure JAX kernels")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def pin(threads: int) -> None:
-    """Bind this process to its first `threads` cores, before JAX makes its thread pool."""
-    if "jax" in sys.modules:
-        raise RuntimeError("speed: JAX was imported before the process was pinned to its cores")
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        if threads > len(cores):
-            raise SystemExit(f"speed: --threads {threads}, but this process may use {len(cores)} cores")
-        os.sched_setaffinity(0, cores[:threads])
-    if threads == 1:
-        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-        os.environ["XLA_FLAGS"] = flags.strip()
+def check_options(what: str, arguments: argparse.Namespace) -> None:
+    """Refuse what cannot be measured."""
+    if min(arguments.threads, arguments.repeats) < 1 or not 1e-3 <= arguments.bio < float("inf"):
+        raise SystemExit(f"{what}: --threads and --repeats must be at least 1, --bio at least 0.001 s")
+    if arguments.n is not None and arguments.n < 1:
+        raise SystemExit(f"{what}: --n must be at least 1, got {arguments.n}")
+    if not 0 <= arguments.seed < 2**31:
+        raise SystemExit(f"{what}: --seed must lie from 0 to 2^31 - 1, got {arguments.seed}")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure and print; each kind of kernels in its own process where both are asked for."""
-    if min(arguments.threads, arguments.repeats) < 1 or not arguments.bio > 0:
-        raise SystemExit("speed: --threads and --repeats must be at least 1, --bio above 0")
+    check_options("speed", arguments)
     if arguments.native and arguments.pure:
         for kernels in ("--native", "--pure"):
             show(measure_elsewhere(arguments, kernels), arguments.json)
@@ -76,22 +92,16 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def options_of(arguments: argparse.Namespace) -> list[str]:
+    """The options of `add_options` as they are written on a command line."""
+    given = {name: getattr(arguments, name) for name in ("n", "threads", "repeats", "bio", "seed")}
+    return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+
+
 def measure_elsewhere(arguments: argparse.Namespace, *kernels: str) -> dict[str, Any]:
     """The same measurement in a fresh process, with the default kernels or those of an option."""
-    command = [sys.executable, "-m", "benchmarks", "speed", arguments.task, *kernels, "--json"]
-    for name in ("n", "threads", "repeats", "bio", "seed", "T", "density"):
-        value = getattr(arguments, name, None)
-        command += [] if value is None else [f"--{name}", str(value)]
-    command += ["--plain"] if getattr(arguments, "plain", False) else []
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"speed: {' '.join(command[1:])} ended with {done.returncode}\n{done.stderr}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def show(result: dict[str, Any], as_json: bool) -> None:
-    """One line."""
-    text = json.dumps(result) if as_json else "  ".join(f"{key} {value}" for key, value in result.items())
-    print(text, flush=True)
+    training = []
+    if arguments.task in TRAINING:
+        training = ["--T", str(arguments.T), "--density", str(arguments.density)]
+        training += ["--plain"] if arguments.plain else []
+    return elsewhere("speed", arguments.task, *kernels, *options_of(arguments), *training)[-1]

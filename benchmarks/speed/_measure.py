@@ -1,53 +1,58 @@
 """One timed task. Imports JAX: the process has to be pinned before."""
 
 import argparse
-import statistics
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jaxsyn as js
 
+from ._limit import limit_s_per_bio_s
+from ._measurement import Measurement, Options
+from ._operations import batch, compact, poisson, propagate
+from ._scaling import build, growth
 from ._tasks import TASKS
 
-
-def peak_MB() -> float:
-    """Largest resident memory of this process so far, MB."""
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+OPERATIONS: dict[str, Callable[[Options], Measurement]] = {
+    "propagate": propagate,
+    "poisson": poisson,
+    "compact": compact,
+    "batch": batch,
+    "growth": growth,
+    "build": build,
+}
 
 
 def measure(arguments: argparse.Namespace, native: bool | None) -> dict[str, Any]:
-    """Build, compile, and run a task several times."""
-    build, n = TASKS[arguments.task]
-    n = arguments.n or n
+    """Run a task several times; one line."""
+    fields = (arguments.n, arguments.threads, arguments.repeats, arguments.bio, arguments.seed)
+    options = Options(*fields, native)
+    task = arguments.task
+    result = OPERATIONS[task](options) if task in OPERATIONS else _network(task, options)
+    return result.line(task, options.threads)
+
+
+def _network(task: str, options: Options) -> Measurement:
+    """Build, compile, and run a network."""
+    builder, n = TASKS[task]
     began = time.perf_counter()
-    net = build(n, arguments.seed, native)
+    net = builder(options.n or n, options.seed, options.native)
     build_s = time.perf_counter() - began
-    duration_ms = arguments.bio * 1000.0
     counts = [js.record.SpikeCount(population) for population in net.populations()]
-    seconds, compile_s, spikes = [], 0.0, 0
-    for k in range(arguments.repeats + 1):
+    seconds: list[float] = []
+    first = js.simulate(net, options.bio_s * 1000.0, record=counts)
+    for _ in range(options.repeats):
         began = time.perf_counter()
-        solution = js.simulate(net, duration_ms, record=counts)
-        took = time.perf_counter() - began
-        if k == 0:
-            compile_s = solution.compile_s
-            spikes = sum(int(c.sum()) for c in solution.reductions.values())
-        else:
-            seconds.append(took)
-    return {
-        "task": arguments.task,
-        "n": net.size(),
-        "synapses": sum(link.graph.n_synapses for link in net.links if hasattr(link, "graph")),
-        "threads": arguments.threads,
-        "compile_s": round(compile_s, 3),
-        "build_s": round(build_s, 3),
-        "run_s_per_bio_s": round(statistics.median(seconds) / arguments.bio, 4),
-        "run_s_per_bio_s_min": round(min(seconds) / arguments.bio, 4),
-        "rate_Hz": round(spikes / net.size() / arguments.bio, 3),
-        "peak_MB": round(peak_MB(), 1),
-        "kernels": "native" if net.native else "pure JAX",
-    }
+        js.simulate(net, options.bio_s * 1000.0, record=counts)
+        seconds.append((time.perf_counter() - began) / options.bio_s)
+    rates = {p: float(first.reductions[f"count {p}"].mean()) / options.bio_s for p in net.populations()}
+    return Measurement(
+        n=net.size(),
+        synapses=sum(link.graph.n_synapses for link in net.links if hasattr(link, "graph")),
+        native=net.native,
+        build_s=build_s,
+        compile_s=first.compile_s,
+        seconds=seconds,
+        rate_Hz=sum(rate * net.size(p) for p, rate in rates.items()) / net.size(),
+        more={"limit_s_per_bio_s": float(f"{limit_s_per_bio_s(net, rates, options.threads):.3g}")},
+    )

@@ -18,8 +18,7 @@ import numpy as np
 import optax
 
 import jaxsyn as js
-
-from ._measure import peak_MB
+from benchmarks._process import peak_MB
 
 DECAY, N_IN, N_HIDDEN, N_OUT, BATCH, SHARPNESS = 0.9, 700, 256, 20, 128, 25.0
 OPTIMIZER = optax.adam(1e-3)
