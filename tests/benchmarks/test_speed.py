@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.speed import SIMULATION, OPERATIONS, add_arguments
+from benchmarks.speed import OPERATIONS, SIMULATION, add_arguments
 from benchmarks.speed._limit import bytes_per_s
 from benchmarks.speed._measure import OPERATIONS as FUNCTIONS
 from benchmarks.speed._measure import measure
