@@ -24,11 +24,10 @@ def limit_s_per_bio_s(net: js.Network, rates_Hz: Mapping[str, float], threads: i
     groups = jax.eval_shape(net.init_state).groups
     state_bytes = sum(_bytes((s.membrane, s.clamp)) for s in groups)
     seconds = 2 * state_bytes * STEPS_PER_S / bytes_per_s(state_bytes, threads)
-    rates = {net.place(p)[:2]: rate for p, rate in rates_Hz.items()}
     for link in net.links:
         if not hasattr(link, "graph") or not link.graph.n_synapses:
             continue
-        events = rates[link.source, link.first] * link.graph.n_synapses
+        events = rates_Hz[link.population] * link.graph.n_synapses
         receptors, listed = link.weight.shape
         synapse_bytes = link.graph.post.dtype.itemsize + (_bytes(link.weight) / listed if listed > 1 else 0)
         target_bytes = link.weight.dtype.itemsize * receptors * net.groups[link.target].size

@@ -69,7 +69,7 @@ def poisson(options: Options) -> Measurement:
     for name, rates in (("one", rate_Hz), ("each", spread_Hz)):
         source = js.stimuli.Poisson("cells", rate_Hz=rates, weight=1.0).bind(n, DT_MS)
 
-        def step(operands: Any, _: jax.Array, tick: jax.Array) -> jax.Array:
+        def step(operands: Any, _: Any, tick: jax.Array) -> jax.Array:
             source, prepared, seed = operands
             draw = js.stimuli.Draw(seed, kernels.stream_id("source"))
 
@@ -80,9 +80,8 @@ def poisson(options: Options) -> Measurement:
             values: jax.Array = kernels.elementwise(sample, n, None, native=native)[1]
             return values
 
-        operands = (source, source.prepare(n, DT_MS), jnp.uint32(options.seed))
-        draw = js.stimuli.Draw(operands[2], kernels.stream_id("source"))
-        like = jax.eval_shape(lambda s, p, d: s.sample(p, None, d, jnp.int32(0))[0], *operands[:2], draw)
+        operands = (source, source.prepare(jnp.arange(n, dtype=jnp.uint32), DT_MS), jnp.uint32(options.seed))
+        like = jax.eval_shape(lambda o: step(o, None, jnp.int32(0)), operands)
         found[name] = timed_loop(step, operands, jnp.zeros(like.shape, like.dtype), options)
     (compile_s, calls, last), (other_s, each, _) = found["one"], found["each"]
     more = {
