@@ -7,7 +7,8 @@ import sys
 
 COMMANDS = {
     "oracles": "compare with reference files: pass or fail, one line a file",
-    "speed": "time one network",
+    "speed": "time one task",
+    "long": "a long run with streaming and checkpoints: memory, faults, resuming",
     "peers": "time one network here and in another simulator",
     "learning": "train on a data set and score what was learned",
 }
