@@ -16,7 +16,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 FOLDER = "jaxsyn/kernels/csrc"
-SOURCES = [f"{FOLDER}/jaxsyn_kernels.cc", f"{FOLDER}/elementwise.cc"]
+SOURCES = [f"{FOLDER}/{name}.cc" for name in ("jaxsyn_kernels", "elementwise", "threads")]
 UNIX_FLAGS = [
     *("-O3", "-g0", "-std=c++17", "-fvisibility=hidden", "-DNDEBUG", "-fno-strict-aliasing"),
     *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),  # same bits on all machines
@@ -69,6 +69,7 @@ def extensions() -> list[Extension]:
         Extension(
             *("jaxsyn.kernels._native", SOURCES),
             include_dirs=[headers],
+            depends=[f"{FOLDER}/threads.h"],
             language="c++",
             optional=True,
         )

@@ -56,3 +56,14 @@ def check_ring(ids: Any, counts: Any, tick: Any) -> None:
             raise ValueError(f"{name}: got {array.dtype}{list(array.shape)}, must be int32 with {ndim} axes; cast it")
     if counts.shape != ids.shape[:1] or ids.shape[0] == 0:
         raise ValueError(f"ids, counts: got shapes {ids.shape} and {counts.shape}, must be (D, capacity), (D,), D >= 1")
+
+
+def check_threads(threads: Any) -> int:
+    """Return a number of threads, or raise.
+
+    Raises:
+        ValueError: not a whole number from 1 to 256.
+    """
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 256:
+        raise ValueError(f"threads: got {threads!r}, must be a whole number from 1 to 256; 1 uses the calling thread")
+    return threads

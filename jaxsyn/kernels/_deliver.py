@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Array, ArrayLike
-from ._check import check_floats, check_graph, check_ring, check_weight
+from ._check import check_floats, check_graph, check_ring, check_threads, check_weight
 from ._library import require_native
 from ._primitive import Operand, define_kernel, forbid_derivative
 
@@ -70,7 +70,7 @@ class _Operands(NamedTuple):
         return min(nnz, int(2 ** min(8, max(4, (mean - 1).bit_length()))))
 
 
-def _deliver_serial(*operands: Any, first: int, n_sources: int) -> list[Array]:
+def _deliver_serial(*operands: Any, first: int, n_sources: int, threads: int = 1) -> list[Array]:
     """Event by event: a loop over (lane, delay), over the ids of the slot, over chunks of their rows."""
     o = _Operands(*operands)
     if o.nothing_to_do:
@@ -117,7 +117,7 @@ def _deliver_serial(*operands: Any, first: int, n_sources: int) -> list[Array]:
     return [jax.lax.fori_loop(jnp.int32(0), turns, one_slot, o.acc.ravel()).reshape(o.acc.shape)]
 
 
-def _deliver_parallel(*operands: Any, first: int, n_sources: int) -> list[Array]:
+def _deliver_parallel(*operands: Any, first: int, n_sources: int, threads: int = 1) -> list[Array]:
     """All entries of all due slots at once, one chunk of their rows after the other."""
     o = _Operands(*operands)
     if o.nothing_to_do:
@@ -154,17 +154,21 @@ def _deliver_parallel(*operands: Any, first: int, n_sources: int) -> list[Array]
     return [flat.reshape(o.acc.shape)]
 
 
-def _infer(acc: Any, *others: Any, first: int, n_sources: int) -> list[jax.core.ShapedArray]:
+def _infer(acc: Any, *others: Any, first: int, n_sources: int, threads: int = 1) -> list[jax.core.ShapedArray]:
     return [jax.core.ShapedArray(acc.shape, acc.dtype)]
 
 
 _deliver_p = define_kernel(
-    "deliver", _OPERANDS, _infer, _deliver_serial, parallel=_deliver_parallel, attributes=("first", "n_sources")
+    *("deliver", _OPERANDS, _infer, _deliver_serial),
+    parallel=_deliver_parallel,
+    attributes=("first", "n_sources", "threads"),
 )
 forbid_derivative(_deliver_p, _NO_DERIVATIVE)
 
 
-def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, native: bool) -> Array:
+def deliver(
+    acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, native: bool, threads: int = 1
+) -> Array:
     """Add to an accumulator what arrives now: for each delay, the spikes emitted that many steps ago.
 
     For the k-th delay d and each id in slot (tick - d) mod D with first <= id < first + n_sources, the synapses s of
@@ -177,7 +181,8 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
         operands: Eight arrays, in this order.
 
             - `row_ptr`: offsets of the rows, int32 (delays * n_sources + 1,);
-            - `post`: target of each synapse, int32 (nnz,); entries behind row_ptr[-1] are padding;
+            - `post`: target of each synapse, int32 (nnz,), ascending within each row (threads share a row by its
+              targets); entries behind row_ptr[-1] are padding;
             - `weight`: float (receptors, nnz), or (receptors, 1) if all synapses share one; dtype of acc;
             - `gain`: factor of all weights, scalar;
             - `delays`: the distinct delays in steps, int32 (delays,);
@@ -187,6 +192,8 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
         first: First index of the source population within the ids.
         n_sources: Number of source neurons.
         native: Use the native CPU kernel where the computation runs on a CPU.
+        threads: Threads of the native kernel, >= 1; where there is enough to do they share the targets, or the lanes.
+            Results do not depend on it to the last bit.
     Returns:
         The accumulator with the arrivals added.
     Raises:
@@ -220,7 +227,8 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
             f"delays: got {o.delays.dtype}{list(o.delays.shape)} for {n_sources} sources and {o.row_ptr.size - 1} "
             "rows, must be int32 with one row of the graph for each delay and source"
         )
-    results: list[Array] = _deliver_p.bind(*o, first=first, n_sources=n_sources, native=require_native(native))
+    static = {"first": first, "n_sources": n_sources, "threads": check_threads(threads)}
+    results: list[Array] = _deliver_p.bind(*o, **static, native=require_native(native))
     return results[0]
 
 

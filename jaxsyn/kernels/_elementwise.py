@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._core import Array
+from ._check import check_threads
 from ._functions import FUNCTIONS
 from ._library import elementwise_supported, require_native
 from ._machine import machine_code
@@ -23,6 +24,13 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 
+class _How(NamedTuple):
+    """How many of the operands are state, which comes back changed, and how many threads share the neurons."""
+
+    n_state: int
+    threads: int
+
+
 def _over_lanes(function: Callable[..., list[Any]], args: Sequence[Any], batch: tuple[int, ...]) -> list[Any]:
     """Call a function of unbatched arrays; args carry the batch axes, of size 1 where lanes share."""
     if not batch:
@@ -32,15 +40,15 @@ def _over_lanes(function: Callable[..., list[Any]], args: Sequence[Any], batch: 
     return jax.vmap(lambda *xs: _over_lanes(function, xs, batch[1:]), in_axes=axes)(*inner)
 
 
-def _reference(*args: Any, jaxpr: Any, n_state: int, batch: tuple[int, ...]) -> list[Any]:
+def _reference(*args: Any, jaxpr: Any, how: _How, batch: tuple[int, ...]) -> list[Any]:
     return _over_lanes(lambda *xs: jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *xs), args, batch)
 
 
-def _native(*args: Any, jaxpr: Any, n_state: int, batch: tuple[int, ...]) -> list[Any]:
-    return _over_lanes(lambda *xs: _evaluate(jaxpr, n_state, xs), args, batch)
+def _native(*args: Any, jaxpr: Any, how: _How, batch: tuple[int, ...]) -> list[Any]:
+    return _over_lanes(lambda *xs: _evaluate(jaxpr, how, xs), args, batch)
 
 
-def _evaluate(jaxpr: Any, n_state: int, args: Sequence[Any]) -> list[Any]:
+def _evaluate(jaxpr: Any, how: _How, args: Sequence[Any]) -> list[Any]:
     """The results of a jaxpr by an elementwise program, or in JAX where it has something else in it."""
     size = jaxpr.out_avals[0].shape[0]
     tracer = Tracer(size)
@@ -52,19 +60,19 @@ def _evaluate(jaxpr: Any, n_state: int, args: Sequence[Any]) -> list[Any]:
     computed = [k for k, out in enumerate(outputs) if out[0] == "value" and tracer.values[out[1]].op != "operand"]
     if len(tracer.operands) + len(computed) > _MOST_ARRAYS or len(tracer.uniforms) > _MOST_UNIFORMS:
         return list(jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args))
-    made = dict(zip(computed, _call(tracer, jaxpr, n_state, args, outputs, computed), strict=True)) if computed else {}
+    made = dict(zip(computed, _call(tracer, jaxpr, how, args, outputs, computed), strict=True)) if computed else {}
     return [made[k] if k in made else _whole(tracer, out, size) for k, out in enumerate(outputs)]
 
 
 def _call(
-    tracer: Tracer, jaxpr: Any, n_state: int, args: Sequence[Any], outputs: Sequence[Any], computed: Sequence[int]
+    tracer: Tracer, jaxpr: Any, how: _How, args: Sequence[Any], outputs: Sequence[Any], computed: Sequence[int]
 ) -> list[Any]:
     """Bind the program that computes some of the outputs."""
     number_of = {id(a): j for j, a in enumerate(tracer.operands)}
     replaced = {
         r: number_of[id(args[k])]
         for r, k in enumerate(computed)
-        if k < n_state and id(args[k]) in number_of and args[k].dtype == jaxpr.out_avals[k].dtype
+        if k < how.n_state and id(args[k]) in number_of and args[k].dtype == jaxpr.out_avals[k].dtype
     }
     values = tracer.values
     inputs = {i: (v.operands[0], tracer.operands[v.operands[0]].dtype == np.bool_) for i, v in enumerate(values)
@@ -87,6 +95,7 @@ def _call(
         size=jaxpr.out_avals[0].shape[0],
         batch=(),
         native=True,
+        threads=how.threads,
     )
     return out
 
@@ -112,18 +121,20 @@ def _shapes_of_program(*avals: Any, dtypes: Any, size: int, batch: Any, **params
 
 
 _program_p = define_kernel(
-    "elementwise", (), _shapes_of_program, None, rest=Operand.LANES, attributes=("code", "digest")
+    "elementwise", (), _shapes_of_program, None, rest=Operand.LANES, attributes=("code", "digest", "threads")
 )
 
 
-def _shapes(*avals: Any, jaxpr: Any, n_state: int, batch: tuple[int, ...]) -> list[Any]:
+def _shapes(*avals: Any, jaxpr: Any, how: _How, batch: tuple[int, ...]) -> list[Any]:
     return [jax.core.ShapedArray((*batch, *out.shape), out.dtype) for out in jaxpr.out_avals]
 
 
 _elementwise_p = define_call("map", _shapes, _reference, _native)
 
 
-def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args: Any, native: bool) -> tuple[S, R]:
+def elementwise(
+    function: Callable[..., tuple[S, R]], size: int, state: S, *args: Any, native: bool, threads: int = 1
+) -> tuple[S, R]:
     """Evaluate a function that treats each neuron by itself, in one pass over memory.
 
     XLA on a CPU makes one loop for each result and computes in each what they share. Here the function is traced, and
@@ -137,6 +148,8 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
         state: Tree of arrays (n,); updated in place where possible.
         args: Trees of arrays, (n,) or any other shape that all neurons share.
         native: Use the native program where the computation runs on a CPU.
+        threads: Threads that share the neurons, or the lanes, where there is enough to do, >= 1; results do not depend
+            on it.
     Returns:
         What the function returns.
     Raises:
@@ -153,7 +166,7 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
         return function(state, *args)
     leaves, structure = jax.tree.flatten((state, args))
     closed, shape = jax.make_jaxpr(lambda *xs: function(*_called(structure, xs)), return_shape=True)(*leaves)
-    n_state = len(jax.tree.leaves(state))
+    how = _How(len(jax.tree.leaves(state)), check_threads(threads))
     outs = jax.tree.leaves(shape)
     wrong = [out.shape for out in outs if out.shape != (size,)]
     if wrong:
@@ -163,7 +176,7 @@ def elementwise(function: Callable[..., tuple[S, R]], size: int, state: S, *args
     # What the function closes over is an operand like all others, behind those that are replaced.
     k = len(leaves)
     pure = jax.make_jaxpr(lambda *xs: jax.core.eval_jaxpr(closed.jaxpr, xs[k:], *xs[:k]))(*leaves, *closed.consts)
-    results = _elementwise_p.bind(*leaves, *closed.consts, jaxpr=pure, n_state=n_state, batch=(), native=True)
+    results = _elementwise_p.bind(*leaves, *closed.consts, jaxpr=pure, how=how, batch=(), native=True)
     done: tuple[S, R] = jax.tree.unflatten(jax.tree.structure(shape), results)
     return done
 

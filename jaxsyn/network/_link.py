@@ -105,7 +105,9 @@ class SparseLink(AbstractLink):
         amplitude, release = self.short_term.release(state.release, spikes, tick, dt_ms)
         return amplitude, LinkState(release, state.values, state.statistics)
 
-    def deliver_ids(self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool, refusal: str) -> Array:
+    def deliver_ids(
+        self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool, threads: int, refusal: str
+    ) -> Array:
         """Add the arrivals due at `tick` to an accumulator (receptors, n_targets); `refusal` is said to derivatives."""
         graph = self.graph
         acc, weight, gain = without_gradient((acc, self.weight, self.gain), refusal)
@@ -114,6 +116,7 @@ class SparseLink(AbstractLink):
             first=self.first,
             n_sources=self.n_sources,
             native=native,
+            threads=threads,
         )
 
     def deliver_values(self, values: Array, tick: Array, first: int, *, native: bool) -> Array:

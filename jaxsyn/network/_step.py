@@ -104,7 +104,9 @@ class _Moment:
             draw, prepared = Draw(net.seed, bound.stream), self.prepared.stimuli[name]
             sample = functools.partial(_sample, bound.stimulus, prepared, draw, state.tick)
             native = net.native and bound.stimulus.independent
-            self.stimuli[name], value = kernels.elementwise(sample, bound.size, state.stimuli[name], native=native)
+            self.stimuli[name], value = kernels.elementwise(
+                *(sample, bound.size, state.stimuli[name]), native=native, threads=net.threads
+            )
             for part in bound.parts:
                 size = net.groups[part.group].size
                 if isinstance(bound.stimulus, AbstractWaveform):
@@ -137,7 +139,8 @@ class _Moment:
                 assert source.counts is not None
                 ring = (source.ids, source.counts, self.tick)
                 acc, refusal = sums[link.receptors], _refusal(self.net, link)
-                sums[link.receptors] = link.deliver_ids(acc, *ring, native=self.net.native, refusal=refusal)
+                how = {"native": self.net.native, "threads": self.net.threads}
+                sums[link.receptors] = link.deliver_ids(acc, *ring, **how, refusal=refusal)
                 continue
             for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
                 _add(total, r, row)
@@ -179,6 +182,7 @@ class _Moment:
         parts, emission = kernels.elementwise(
             *(advance, group.size, (state.membrane, state.clamp), current, list(arrivals.values())),
             native=net.native and group.surrogate is None,
+            threads=net.threads,
         )
         state = _with(state, *parts)
         if group.real is not None:
@@ -209,7 +213,8 @@ class _Moment:
             return {name: group.receptors[name].arrive(receptors[name], arrivals[name]) for name in arrivals}, ()
 
         old = {name: state.membrane.receptors[name] for name in arrivals}
-        new, _ = kernels.elementwise(arrive, group.size, old, arrivals, native=self.net.native)
+        how = {"native": self.net.native, "threads": self.net.threads}
+        new, _ = kernels.elementwise(arrive, group.size, old, arrivals, **how)
         receptors = {name: new.get(name, s) for name, s in state.membrane.receptors.items()}
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)
 

@@ -127,7 +127,9 @@ class Plan(eqx.Module):
         for g in self.counted_groups(net):
             before, spikes = counts[f"count {g}"], self._spikes(net, g, emissions)
             native = net.native and spikes.dtype == jnp.bool_  # else the gradient goes along
-            out[f"count {g}"], _ = kernels.elementwise(_plus, net.groups[g].size, before, spikes, native=native)
+            out[f"count {g}"], _ = kernels.elementwise(
+                *(_plus, net.groups[g].size, before, spikes), native=native, threads=net.threads
+            )
         for p, _ in self.windows:
             g, first, size = net.place(p)
             spikes, total = self._spikes(net, g, emissions)[first : first + size], counts[f"total {p}"]

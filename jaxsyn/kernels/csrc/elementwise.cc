@@ -11,6 +11,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
 #if defined(_MSC_VER)
@@ -42,6 +43,7 @@ constexpr int kBlock = 32;  // neurons in a turn of the loop: BLOCK in _machine.
 constexpr int kMaxStreams = 128;
 constexpr int kMaxUniforms = 1024;
 constexpr int kMaxBatchRank = 8;
+constexpr int64_t kShare = 1 << 15;  // blocks times words of code for which another thread is worth its while
 
 #if defined(JAXSYN_MACHINE)
 // Pages that hold a copy of the code, readable and executable but not writable; never freed.
@@ -91,26 +93,77 @@ struct Stream {
   }
 };
 
-// All neurons of one batch lane.
-void Run(Function function, const Stream* streams, int n_operands, int n_streams, const int32_t* uniforms, int64_t n) {
-  void* table[kMaxStreams];
-  for (int k = 0; k < n_streams; ++k) table[k] = streams[k].data;
-  const int64_t blocks = n / kBlock, done = blocks * kBlock, left = n - done;
-  if (blocks > 0) function(table, uniforms, blocks, 0, 0);
-  if (left == 0) return;
-  alignas(32) int32_t block[kMaxStreams][kBlock];
-  for (int k = 0; k < n_streams; ++k) {
-    table[k] = block[k];
-    if (k < n_operands) std::memcpy(block[k], streams[k].data + done * streams[k].width, left * streams[k].width);
+#if defined(JAXSYN_MACHINE)
+// A function and its arrays: operands, then results, each with the axes `out`.
+struct Program {
+  Function function;
+  int n_operands, n_streams, rank;
+  int64_t n, n_uniforms;
+  Dims out;
+  Stream streams[kMaxStreams];
+  Stream uniforms;
+
+  void Move(int axis, int64_t steps) {
+    uniforms.data += steps * uniforms.strides[axis];
+    for (int k = 0; k < n_streams; ++k) streams[k].data += steps * streams[k].strides[axis];
   }
-  function(table, uniforms, 1, 0, static_cast<int32_t>(done));
-  for (int k = n_operands; k < n_streams; ++k) {
-    std::memcpy(streams[k].data + done * streams[k].width, block[k], left * streams[k].width);
+
+  // The lanes [lane, end) of the batch, the neurons of each in `parts` that are done at the same time.
+  void RunLanes(int64_t lane, int64_t end, int parts) {
+    int64_t index[kMaxBatchRank] = {};
+    int64_t rest = lane;
+    for (int d = rank - 1; d >= 0; rest /= out[d--]) Move(d, index[d] = rest % out[d]);
+    alignas(32) int32_t vectors[kMaxUniforms * kLanes];
+    const uint8_t* present = nullptr;
+    for (; lane < end; ++lane) {
+      if (present != uniforms.data) {
+        present = uniforms.data;
+        const int32_t* values = reinterpret_cast<const int32_t*>(present);
+        for (int64_t u = 0; u < n_uniforms; ++u) std::fill_n(vectors + u * kLanes, kLanes, values[u]);
+      }
+      RunLane(vectors, parts);
+      for (int d = rank - 1; d >= 0; --d) {
+        const bool carry = ++index[d] == out[d];
+        Move(d, carry ? 1 - out[d] : 1);
+        if (!carry) break;
+        index[d] = 0;
+      }
+    }
   }
-}
+
+ private:
+  void RunLane(const int32_t* vectors, int parts) const {
+    const int64_t blocks = n / kBlock;
+    auto some_blocks = [&](int part) {
+      const int64_t first = blocks * part / parts, count = blocks * (part + 1) / parts - first;
+      void* table[kMaxStreams];
+      for (int k = 0; k < n_streams; ++k) table[k] = streams[k].data + first * kBlock * streams[k].width;
+      if (count > 0) function(table, vectors, count, 0, static_cast<int32_t>(first * kBlock));
+    };
+    jaxsyn::InParts(parts, some_blocks);
+    if (n > blocks * kBlock) RunRest(vectors, blocks * kBlock);
+  }
+
+  // The neurons of the last, partial block, on copies.
+  void RunRest(const int32_t* vectors, int64_t done) const {
+    void* table[kMaxStreams];
+    alignas(32) int32_t block[kMaxStreams][kBlock];
+    for (int k = 0; k < n_streams; ++k) {
+      const int64_t width = streams[k].width;
+      table[k] = block[k];
+      if (k < n_operands) std::memcpy(block[k], streams[k].data + done * width, (n - done) * width);
+    }
+    function(table, vectors, 1, 0, static_cast<int32_t>(done));
+    for (int k = n_operands; k < n_streams; ++k) {
+      const int64_t width = streams[k].width;
+      std::memcpy(streams[k].data + done * width, block[k], (n - done) * width);
+    }
+  }
+};
+#endif
 
 ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi::RemainingRets results, Code code,
-                       int64_t digest) {
+                       int64_t digest, int32_t threads) {
   const int n_operands = static_cast<int>(operands.size()), n_results = static_cast<int>(results.size());
   const int n_streams = n_operands + n_results;
   if (n_results == 0 || n_streams > kMaxStreams) return Invalid("jaxsyn: an elementwise program has too many arrays");
@@ -119,46 +172,39 @@ ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi
   const int64_t total = static_cast<int64_t>((*first)->element_count());
   const int rank = static_cast<int>(out.size()) - 1;
   if (rank < 0 || rank > kMaxBatchRank) return Invalid(kBadShapes);
-  const int64_t n = out[rank];
-  Stream streams[kMaxStreams], shared{};
-  bool good = shared.Init(uniforms, rank, out);
+#if defined(JAXSYN_MACHINE)
+  Program program;
+  program.n_operands = n_operands, program.n_streams = n_streams, program.rank = rank;
+  program.n = out[rank], program.out = out;
+  bool good = program.uniforms.Init(uniforms, rank, out);
   for (int k = 0; k < n_operands; ++k) {
     const auto operand = operands.get<ffi::AnyBuffer>(k);
-    good = good && streams[k].Init(*operand, rank, out) && operand->dimensions()[rank] == n;
+    good = good && program.streams[k].Init(*operand, rank, out) && operand->dimensions()[rank] == program.n;
   }
   for (int k = 0; k < n_results; ++k) {
     auto result = results.get<ffi::AnyBuffer>(k);
-    good = good && streams[n_operands + k].Init(**result, rank, out) &&
+    good = good && program.streams[n_operands + k].Init(**result, rank, out) &&
            static_cast<int64_t>((*result)->element_count()) == total;
   }
-  const int64_t n_uniforms = uniforms.dimensions()[uniforms.dimensions().size() - 1];
-  if (!good || n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
+  program.n_uniforms = uniforms.dimensions()[uniforms.dimensions().size() - 1];
+  if (!good || program.n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
+  program.function = Find(digest, code);
+  if (program.function == nullptr) return ffi::Error::Internal("jaxsyn: this system gives no executable memory");
+  if (total == 0) return ffi::Error::Success();
 
-#if defined(JAXSYN_MACHINE)
-  const Function function = Find(digest, code);
-  if (function == nullptr) return ffi::Error::Internal("jaxsyn: this system gives no executable memory");
-  alignas(32) int32_t vectors[kMaxUniforms * kLanes];
-  int64_t index[kMaxBatchRank] = {};
-  const uint8_t* present = nullptr;
-  for (int64_t left = n == 0 ? 0 : total / n; left > 0; --left) {
-    if (present != shared.data) {
-      present = shared.data;
-      const int32_t* values = reinterpret_cast<const int32_t*>(present);
-      for (int64_t u = 0; u < n_uniforms; ++u) std::fill_n(vectors + u * kLanes, kLanes, values[u]);
-    }
-    Run(function, streams, n_operands, n_streams, vectors, n);
-    for (int d = rank - 1; d >= 0; --d) {  // the next lane of the batch
-      const bool carry = ++index[d] == out[d];
-      const int64_t steps = carry ? 1 - out[d] : 1;
-      shared.data += steps * shared.strides[d];
-      for (int k = 0; k < n_streams; ++k) streams[k].data += steps * streams[k].strides[d];
-      if (!carry) break;
-      index[d] = 0;
-    }
+  const int64_t lanes = total / program.n, work = total / kBlock * static_cast<int64_t>(code.size());
+  const int parts = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, work / kShare)));
+  if (lanes < parts) {
+    program.RunLanes(0, lanes, parts);
+  } else {
+    auto some_lanes = [&](int part) {
+      Program(program).RunLanes(lanes * part / parts, lanes * (part + 1) / parts, 1);
+    };
+    jaxsyn::InParts(parts, some_lanes);
   }
   return ffi::Error::Success();
 #else
-  (void)code, (void)digest;
+  (void)uniforms, (void)total, (void)code, (void)digest, (void)threads;
   return Invalid("jaxsyn: elementwise programs are for x86-64");
 #endif
 }
@@ -186,4 +232,5 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_elementwise, Elementwise,
                                   .RemainingArgs()
                                   .RemainingRets()
                                   .Attr<Code>("code")
-                                  .Attr<int64_t>("digest"));
+                                  .Attr<int64_t>("digest")
+                                  .Attr<int32_t>("threads"));

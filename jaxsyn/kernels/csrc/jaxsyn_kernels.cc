@@ -1,15 +1,17 @@
 // Native CPU kernels of jaxsyn, called by XLA through its typed foreign function interface.
 //
-// One plain shared library: no Python symbols, no allocation, no exceptions, no threads. The graph is a stacked CSR
+// One plain shared library: no Python symbols, no allocation, no exceptions. The graph is a stacked CSR
 // whose row `k * n_pre + pre` holds the synapses of neuron `pre` with the k-th delay. Every float operand may carry
 // leading batch axes; an axis of size 1 is shared by all lanes (read once for each lane, or summed over the lanes when
 // it belongs to a result). Products are rounded before they are added (the build forbids contraction), so all
 // instruction sets give the same bits.
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 
+#include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -75,6 +77,16 @@ struct Lanes {
 
   int64_t total() const { return total_; }
 
+  // Goes to a lane; they count with the last batch axis fastest.
+  void Seek(int64_t lane) {
+    for (int k = 0; k < K; ++k) at[k] = 0;
+    for (int d = rank_ - 1; d >= 0; --d) {
+      index_[d] = lane % sizes_[d];
+      lane /= sizes_[d];
+      for (int k = 0; k < K; ++k) at[k] += strides_[k][d] * index_[d];
+    }
+  }
+
   void Next() {
     for (int d = rank_ - 1; d >= 0; --d) {
       for (int k = 0; k < K; ++k) at[k] += strides_[k][d];
@@ -112,6 +124,7 @@ struct Graph {
         nnz(static_cast<int64_t>(post_buffer.dimensions()[0])) {}
 
   bool Holds(int32_t begin, int32_t end) const { return 0 <= begin && begin <= end && end <= nnz; }
+  int64_t MeanRow() const { return nnz / std::max<int64_t>(1, n_rows); }
 };
 
 // Weights or their cotangents of one lane: (receptors, width), width 1 where all synapses share one value.
@@ -243,24 +256,84 @@ ffi::Error Trilinear(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer a, ffi::A
 
 // ---- deliver: the spikes of d steps ago, for each delay d ---------------------------------------------------------
 
-constexpr int kBlock = 256;  // rows gathered before they are delivered
-constexpr int kFew = 8;      // ids that are looked through one by one
-constexpr int kAhead = 8;    // rows whose synapses are requested ahead of use
+constexpr int kBlock = 1024;  // rows gathered before they are delivered
+constexpr int kFew = 8;       // ids that are looked through one by one
+constexpr int kAhead = 8;     // rows whose synapses are requested ahead of use
 constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line
 constexpr int32_t kPrefetchSpan = 4 * kLine;  // the hardware follows from there
+constexpr int64_t kShare = 2048;  // synapses for which another thread is worth its while
+constexpr int kMostParts = 64;
+constexpr int kSamples = 8;
 
+// Among how many threads so many synapses are shared.
+int PartsFor(int64_t synapses, int64_t threads) {
+  return static_cast<int>(std::max<int64_t>(1, std::min(threads, synapses / kShare)));
+}
+
+// The first synapse of a row whose target is not below `target`; looked for around a guess, then by halving.
+int32_t FirstFrom(const int32_t* JAXSYN_RESTRICT post, int32_t begin, int32_t end, int32_t guess, int32_t target) {
+  int32_t low = begin, high = end;
+  if (end - begin > kPrefetchSpan) {
+    int64_t step = 2 * kLine;
+    for (int32_t at = guess; at > begin;) {
+      at = static_cast<int32_t>(std::max<int64_t>(begin, at - step));
+      if (post[at] < target) {
+        low = at;
+        break;
+      }
+      high = at;
+      step *= 4;
+    }
+    step = 2 * kLine;
+    for (int32_t at = std::max(guess, low); at < high;) {
+      at = static_cast<int32_t>(std::min<int64_t>(high, at + step));
+      if (at == high) break;
+      if (post[at] >= target) {
+        high = at;
+        break;
+      }
+      low = at;
+      step *= 4;
+    }
+  }
+  int32_t n = high - low;
+  while (n > 1) {
+    const int32_t half = n / 2;
+    low += post[low + half - 1] < target ? half : 0;
+    n -= half;
+  }
+  return low + (n == 1 && post[low] < target ? 1 : 0);
+}
+
+// A range of targets, one of several that are delivered at the same time. Rows ascend by target.
+struct Range {
+  int32_t low, high;  // target indices
+  int part, parts;
+
+  int32_t Guess(int32_t begin, int32_t end, int which) const {
+    return begin + static_cast<int32_t>(static_cast<int64_t>(end - begin) * which / parts);
+  }
+  int32_t First(const int32_t* post, int32_t begin, int32_t end) const {
+    return part == 0 ? begin : FirstFrom(post, begin, end, Guess(begin, end, part), low);
+  }
+  int32_t Last(const int32_t* post, int32_t begin, int32_t end) const {
+    return part + 1 == parts ? end : FirstFrom(post, begin, end, Guess(begin, end, part + 1), high);
+  }
+};
+
+// Returns false where a row leaves the synapse arrays.
 template <typename T>
-ffi::Error DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
-                       T* acc) {
+bool DeliverRange(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
+                  const Range& range, T* acc) {
   int32_t begins[kBlock], ends[kBlock];
   for (int i = 0; i < n; ++i) {
     begins[i] = graph.row_ptr[rows[i]];
     ends[i] = graph.row_ptr[rows[i] + 1];
-    if (!graph.Holds(begins[i], ends[i])) return Invalid(kBadRow);
+    if (!graph.Holds(begins[i], ends[i])) return false;
   }
   for (int i = 0; i < n; ++i) {
     if (i + kAhead < n) {
-      const int32_t begin = begins[i + kAhead];
+      const int32_t begin = range.Guess(begins[i + kAhead], ends[i + kAhead], range.part);
       const int32_t end = std::min(ends[i + kAhead], begin + kPrefetchSpan);
       for (int32_t s = begin; s < end; s += kLine) {
         JAXSYN_PREFETCH(graph.post + s);
@@ -269,9 +342,53 @@ ffi::Error DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* 
         }
       }
     }
-    ScatterRow(graph, begins[i], ends[i], weight, gain, extent, acc);
+    const int32_t begin = range.First(graph.post, begins[i], ends[i]);
+    const int32_t end = range.Last(graph.post, begins[i], ends[i]);
+    ScatterRow(graph, begin, end, weight, gain, extent, acc);
   }
-  return ffi::Error::Success();
+  return true;
+}
+
+// Bounds of `parts` ranges of targets with about equal work, from some of the rows: parts + 1 numbers.
+void Split(const Graph& graph, const int32_t* rows, int n, int64_t n_post, int parts, int32_t* bounds) {
+  bounds[0] = 0;
+  for (int p = 1; p < parts; ++p) {
+    int32_t found[kSamples];
+    int count = 0;
+    for (int i = 0; i < kSamples; ++i) {
+      const int32_t row = rows[static_cast<int64_t>(n) * i / kSamples];
+      const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
+      if (!graph.Holds(begin, end) || begin == end) continue;
+      found[count++] = graph.post[begin + static_cast<int64_t>(end - begin) * p / parts];
+    }
+    int32_t bound = static_cast<int32_t>(n_post * p / parts);
+    if (count > 0) {
+      std::nth_element(found, found + count / 2, found + count);
+      bound = found[count / 2];
+    }
+    bounds[p] = std::max(bounds[p - 1], bound / kLine * kLine);  // no cache line of targets for two
+  }
+  bounds[parts] = static_cast<int32_t>(n_post);
+}
+
+// Each target is added to by one thread, in the order of the rows: the same bits for any number of threads.
+template <typename T>
+bool DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
+                       int threads, T* acc) {
+  const int parts = PartsFor(n * graph.MeanRow() * extent.receptors, std::min(threads, kMostParts));
+  if (parts == 1) {
+    const Range all{0, static_cast<int32_t>(extent.n_post), 0, 1};
+    return DeliverRange<T>(graph, rows, n, weight, gain, extent, all, acc);
+  }
+  int32_t bounds[kMostParts + 1];
+  Split(graph, rows, n, extent.n_post, parts, bounds);
+  std::atomic<bool> good{true};
+  auto deliver = [&](int part) {
+    const Range range{bounds[part], bounds[part + 1], part, parts};
+    if (!DeliverRange<T>(graph, rows, n, weight, gain, extent, range, acc)) good.store(false);
+  };
+  jaxsyn::InParts(parts, deliver);
+  return good.load();
 }
 
 // The ring of emitted ids of one lane.
@@ -287,9 +404,19 @@ inline int64_t SlotOf(int64_t tick, int64_t n_slots) {
   return slot < 0 ? slot + n_slots : slot;
 }
 
+// How many ids are due; some may be of other populations.
+int64_t Due(const IntBuffer& delays, const Ring& ring, int32_t tick) {
+  int64_t due = 0;
+  for (size_t k = 0; k < delays.element_count(); ++k) {
+    const int64_t slot = SlotOf(static_cast<int64_t>(tick) - delays.typed_data()[k], ring.n_slots);
+    due += std::min<int64_t>(ring.counts[slot], ring.capacity);
+  }
+  return due;
+}
+
 template <typename T>
-ffi::Error DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& delays, const Ring& ring,
-                       int32_t tick, int32_t first, int32_t n_sources, const Extent& extent, T* acc) {
+bool DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& delays, const Ring& ring,
+                       int32_t tick, int32_t first, int32_t n_sources, const Extent& extent, int threads, T* acc) {
   int32_t rows[kBlock];
   int n = 0;
   const int32_t* delay = delays.typed_data();
@@ -311,19 +438,18 @@ ffi::Error DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuf
       JAXSYN_PREFETCH(graph.row_ptr + row);
       rows[n++] = row;
       if (n < kBlock) continue;
-      ffi::Error error = DeliverRows<T>(graph, rows, n, weight, gain, extent, acc);
-      if (error.failure()) return error;
+      if (!DeliverRows<T>(graph, rows, n, weight, gain, extent, threads, acc)) return false;
       n = 0;
     }
   }
-  return DeliverRows<T>(graph, rows, n, weight, gain, extent, acc);
+  return DeliverRows<T>(graph, rows, n, weight, gain, extent, threads, acc);
 }
 
 template <typename T>
 ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi::AnyBuffer& weight,
                         const ffi::AnyBuffer& gain, const IntBuffer& delays, const IntBuffer& ids,
                         const IntBuffer& counts, const IntBuffer& tick, int32_t first, int32_t n_sources,
-                        const ffi::AnyBuffer& out) {
+                        int threads, const ffi::AnyBuffer& out) {
   const Dims out_dims = out.dimensions(), weight_dims = weight.dimensions(), ids_dims = ids.dimensions();
   Lanes<6> lanes;
   if (!lanes.Init({out_dims, weight_dims, gain.dimensions(), ids_dims, counts.dimensions(), tick.dimensions()},
@@ -339,29 +465,47 @@ ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi
   if (result != acc.untyped_data()) std::memcpy(result, acc.untyped_data(), out.element_count() * sizeof(T));
   const T* weights = static_cast<const T*>(weight.untyped_data());
   const T* gains = static_cast<const T*>(gain.untyped_data());
-  for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
-    const Ring ring{ids.typed_data() + lanes.at[3], counts.typed_data() + lanes.at[4], FromEnd(ids_dims, 2),
-                    FromEnd(ids_dims, 1)};
-    ffi::Error error = DeliverLane<T>(graph, weights + lanes.at[1], gains[lanes.at[2]], delays, ring,
-                                      tick.typed_data()[lanes.at[5]], first, n_sources, extent, result + lanes.at[0]);
-    if (error.failure()) return error;
+  const auto ring_of = [&](const Lanes<6>& lane) {
+    return Ring{ids.typed_data() + lane.at[3], counts.typed_data() + lane.at[4], FromEnd(ids_dims, 2),
+                FromEnd(ids_dims, 1)};
+  };
+  const auto tick_of = [&](const Lanes<6>& lane) { return tick.typed_data()[lane.at[5]]; };
+  const auto one_lane = [&](const Lanes<6>& lane, int threads_of_lane) {
+    return DeliverLane<T>(graph, weights + lane.at[1], gains[lane.at[2]], delays, ring_of(lane), tick_of(lane), first,
+                          n_sources, extent, threads_of_lane, result + lane.at[0]);
+  };
+  int parts = 1;
+  if (threads > 1 && lanes.total() > 1) {
+    int64_t due = 0;
+    for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) due += Due(delays, ring_of(lanes), tick_of(lanes));
+    parts = PartsFor(due * graph.MeanRow() * extent.receptors, std::min<int64_t>(threads, lanes.total()));
   }
-  return ffi::Error::Success();
+  std::atomic<bool> good{true};
+  auto some_lanes = [&](int part) {
+    Lanes<6> mine = lanes;
+    int64_t lane = lanes.total() * part / parts;
+    const int64_t end = lanes.total() * (part + 1) / parts;
+    for (mine.Seek(lane); lane < end; ++lane, mine.Next()) {
+      if (!one_lane(mine, parts == 1 ? threads : 1)) good.store(false);
+    }
+  };
+  jaxsyn::InParts(parts, some_lanes);
+  return good.load() ? ffi::Error::Success() : Invalid(kBadRow);
 }
 
 ffi::Error Deliver(ffi::AnyBuffer acc, IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain,
                    IntBuffer delays, IntBuffer ids, IntBuffer counts, IntBuffer tick,
-                   ffi::Result<ffi::AnyBuffer> out, int32_t first, int32_t n_sources) {
+                   ffi::Result<ffi::AnyBuffer> out, int32_t first, int32_t n_sources, int32_t threads) {
   const ffi::DataType type = out->element_type();
   if (acc.element_type() != type || weight.element_type() != type || gain.element_type() != type) {
     return Invalid(kBadType);
   }
   const Graph graph(row_ptr, post);
   if (type == ffi::F32) {
-    return DeliverTyped<float>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, *out);
+    return DeliverTyped<float>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, threads, *out);
   }
   if (type == ffi::F64) {
-    return DeliverTyped<double>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, *out);
+    return DeliverTyped<double>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, threads, *out);
   }
   return Invalid(kBadType);
 }
@@ -453,7 +597,7 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 3; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 4; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
@@ -485,7 +629,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_deliver, Deliver,
                                   .Arg<IntBuffer>()
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<int32_t>("first")
-                                  .Attr<int32_t>("n_sources"));
+                                  .Attr<int32_t>("n_sources")
+                                  .Attr<int32_t>("threads"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_emit, Emit,
                               ffi::Ffi::Bind()

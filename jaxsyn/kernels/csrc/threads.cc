@@ -1,0 +1,179 @@
+#include "threads.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace jaxsyn {
+namespace {
+
+constexpr int kMostWorkers = 255;
+constexpr auto kSpin = std::chrono::microseconds(100);  // longer than the gaps between the kernels of a step
+constexpr int kLooks = 32;                              // at the work between two looks at the clock
+
+// The control word of floating-point arithmetic: XLA switches denormals off around its kernels.
+#if defined(__x86_64__) || defined(_M_X64)
+using FloatMode = unsigned int;
+inline FloatMode GetFloatMode() { return _mm_getcsr(); }
+inline void SetFloatMode(FloatMode mode) { _mm_setcsr(mode); }
+inline void Pause() { _mm_pause(); }
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+using FloatMode = uint64_t;
+inline FloatMode GetFloatMode() {
+  FloatMode mode;
+  asm volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+inline void SetFloatMode(FloatMode mode) { asm volatile("msr fpcr, %0" : : "r"(mode)); }
+inline void Pause() { asm volatile("yield"); }
+#else
+using FloatMode = int;
+inline FloatMode GetFloatMode() { return 0; }
+inline void SetFloatMode(FloatMode) {}
+inline void Pause() {}
+#endif
+
+// Looks again and again for a short time; returns whether `ready` said true.
+template <typename Ready>
+bool Spin(const Ready& ready) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < kLooks; ++i) {
+      if (ready()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return ready();
+}
+
+// The parts of the present task that nobody has begun are [low, high). The caller takes them from below, workers from
+// above, so that in a run of like tasks each thread meets the same data.
+class Pool {
+ public:
+  void Run(int parts, Task task, void* context) {
+    Grow(parts - 1);
+    task_ = task;
+    context_ = context;
+    mode_ = GetFloatMode();
+    done_.store(0, std::memory_order_relaxed);
+    open_.store(static_cast<uint64_t>(parts) << 32);
+    Wake(sleeping_, work_);
+    for (int part; (part = Take(true)) >= 0;) {
+      task(context, part);
+      done_.fetch_add(1);
+    }
+    const auto finished = [&] { return done_.load() == parts; };
+    if (Spin(finished)) return;
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++waiting_;
+    finished_.wait(lock, finished);
+    --waiting_;
+  }
+
+ private:
+  // As many workers as are asked for, or as the system gives.
+  void Grow(int workers) {
+    for (; n_workers_ < workers && n_workers_ < kMostWorkers; ++n_workers_) {
+      try {
+        std::thread([this] { Work(); }).detach();
+      } catch (const std::exception&) {
+        return;
+      }
+    }
+  }
+
+  // The number of a part that is now this thread's, or -1. Nothing of the task may change before that part is done.
+  int Take(bool from_below) {
+    uint64_t open = open_.load();
+    for (;;) {
+      const uint32_t low = static_cast<uint32_t>(open), high = static_cast<uint32_t>(open >> 32);
+      if (low >= high) return -1;
+      const uint64_t rest = from_below ? open + 1 : open - (UINT64_C(1) << 32);
+      if (open_.compare_exchange_weak(open, rest)) return static_cast<int>(from_below ? low : high - 1);
+    }
+  }
+
+  bool HasWork() const {
+    const uint64_t open = open_.load();
+    return static_cast<uint32_t>(open) < static_cast<uint32_t>(open >> 32);
+  }
+
+  // Whoever sleeps has said so before a last look at what it waits for, which is written before this is called.
+  void Wake(const std::atomic<int>& sleepers, std::condition_variable& condition) {
+    if (sleepers.load() == 0) return;
+    { const std::lock_guard<std::mutex> lock(mutex_); }
+    condition.notify_all();
+  }
+
+  void Work() {
+    const auto has_work = [this] { return HasWork(); };
+    for (;;) {
+      for (int part; (part = Take(false)) >= 0;) {
+        SetFloatMode(mode_);
+        task_(context_, part);
+        done_.fetch_add(1);
+        Wake(waiting_, finished_);
+      }
+      if (Spin(has_work)) continue;
+      std::unique_lock<std::mutex> lock(mutex_);
+      ++sleeping_;
+      work_.wait(lock, has_work);
+      --sleeping_;
+    }
+  }
+
+  alignas(64) std::atomic<uint64_t> open_{0};
+  alignas(64) std::atomic<int> done_{0};
+  alignas(64) Task task_ = nullptr;
+  void* context_ = nullptr;
+  FloatMode mode_ = 0;
+  int n_workers_ = 0;
+  std::atomic<int> sleeping_{0}, waiting_{0};
+  std::mutex mutex_;
+  std::condition_variable work_, finished_;
+};
+
+// Made when first used and never freed: workers may still look at it while the process ends.
+Pool* pool = nullptr;
+std::atomic<bool> busy{false};  // whether somebody has the pool
+
+// A forked child has none of its parent's workers; it makes its own.
+void Forget() {
+  pool = nullptr;
+  busy.store(false);
+}
+
+Pool* TheOnePool() {
+  if (pool != nullptr) return pool;
+#if defined(__unix__) || defined(__APPLE__)
+  static bool registered = false;  // guarded by `busy`, as all here
+  if (!registered) registered = pthread_atfork(nullptr, nullptr, Forget) == 0;
+#endif
+  return pool = new (std::nothrow) Pool;
+}
+
+}  // namespace
+
+void RunParts(int parts, Task task, void* context) {
+  if (parts > 1 && !busy.exchange(true)) {
+    Pool* const the_one = TheOnePool();
+    if (the_one != nullptr) the_one->Run(parts, task, context);
+    busy.store(false);
+    if (the_one != nullptr) return;
+  }
+  for (int part = 0; part < parts; ++part) task(context, part);
+}
+
+}  // namespace jaxsyn
