@@ -10,8 +10,8 @@ from typing import Any
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def pin(threads: int) -> None:
-    """Bind this process to its first `threads` cores, before JAX makes its thread pool."""
+def pin(threads: int, pool: int | None = None) -> None:
+    """Bind this process to its first `threads` cores, before JAX makes its own pool of as many threads, or `pool`."""
     if "jax" in sys.modules:
         raise RuntimeError("benchmarks: JAX was imported before the process was pinned to its cores")
     if hasattr(os, "sched_setaffinity"):
@@ -19,7 +19,9 @@ def pin(threads: int) -> None:
         if threads > len(cores):
             raise SystemExit(f"benchmarks: --threads {threads}, but this process may use {len(cores)} cores")
         os.sched_setaffinity(0, cores[:threads])
-    if threads == 1:
+    pool = threads if pool is None else pool
+    os.environ["PJRT_NPROC"] = str(pool)
+    if pool == 1:
         flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
         os.environ["XLA_FLAGS"] = flags.strip()
 

@@ -19,8 +19,9 @@ besides (`_scaling.py`):
 Training, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256 all-to-all recurrent-20); the numbers
 stand in `_training.py`.
 
-The process is pinned to K cores before JAX starts. `--native` and `--pure` choose the kernels; given both, each runs in
-its own process.
+The process is pinned to K cores before JAX starts. For a network the native kernels get K threads, and XLA one: its own
+pool makes steps of this size slower. `--native` and `--pure` choose the kernels; given both, each runs in its own
+process.
 
 Keys: task, n, synapses, threads, compile_s, build_s, run_s_per_bio_s (median of the repeats, without compilation; of
 an operation, for one call each 0.1 ms; null where nothing runs), run_s_per_bio_s_min, run_s_per_bio_s_max, rate_Hz,
@@ -81,7 +82,7 @@ def main(arguments: argparse.Namespace) -> int:
         for kernels in ("--native", "--pure"):
             show(measure_elsewhere(arguments, kernels), arguments.json)
         return 0
-    pin(arguments.threads)
+    pin(arguments.threads, pool=arguments.threads if arguments.task in TRAINING else 1)
     if arguments.task in TRAINING:
         from ._training import measure
     else:

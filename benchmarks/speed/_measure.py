@@ -36,7 +36,7 @@ def _network(task: str, options: Options) -> Measurement:
     """Build, compile, and run a network."""
     builder, n = TASKS[task]
     began = time.perf_counter()
-    net = builder(options.n or n, options.seed, options.native)
+    net = builder(options.n or n, options.seed, **options.kernels)
     build_s = time.perf_counter() - began
     counts = [js.record.SpikeCount(population) for population in net.populations()]
     seconds: list[float] = []

@@ -26,6 +26,11 @@ class Options:
     seed: int
     native: bool | None
 
+    @property
+    def kernels(self) -> dict[str, Any]:
+        """The arguments of a network that choose its kernels."""
+        return {"native": self.native, "threads": self.threads}
+
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:

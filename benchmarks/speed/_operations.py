@@ -38,7 +38,7 @@ def propagate(options: Options) -> Measurement:
         delay_ms=DT_MS,
     )
     cells = js.Population(js.neurons.LIF(), n, {"jump": js.receptors.Delta()})
-    net = js.Network({"cells": cells}, {"all": projection}, dt_ms=DT_MS, seed=options.seed, native=options.native)
+    net = js.Network({"cells": cells}, {"all": projection}, dt_ms=DT_MS, seed=options.seed, **options.kernels)
     build_s = time.perf_counter() - began
     draw = np.random.default_rng(options.seed)
     ids = jnp.asarray(np.stack([np.sort(draw.choice(n, active, replace=False)) for _ in range(SLOTS)]), jnp.int32)
@@ -46,7 +46,8 @@ def propagate(options: Options) -> Measurement:
 
     def step(operands: Any, acc: jax.Array, tick: jax.Array) -> jax.Array:
         link, ids, counts = operands
-        delivered: jax.Array = link.deliver_ids(acc, ids, counts, tick, native=net.native, refusal="")
+        how = {"native": net.native, "threads": net.threads}
+        delivered: jax.Array = link.deliver_ids(acc, ids, counts, tick, **how, refusal="")
         return delivered
 
     acc = jnp.zeros((1, n), net.links[0].weight.dtype)
@@ -77,7 +78,7 @@ def poisson(options: Options) -> Measurement:
                 value, after = source.sample(prepared, state, draw, tick)
                 return after, value
 
-            values: jax.Array = kernels.elementwise(sample, n, None, native=native)[1]
+            values: jax.Array = kernels.elementwise(sample, n, None, native=native, threads=options.threads)[1]
             return values
 
         operands = (source, source.prepare(jnp.arange(n, dtype=jnp.uint32), DT_MS), jnp.uint32(options.seed))
@@ -117,7 +118,7 @@ def batch(options: Options) -> Measurement:
     """COBA from eight random initial states at once, and from the first of them alone."""
     n = options.n or 4000
     began = time.perf_counter()
-    net = coba(n, options.seed, options.native)
+    net = coba(n, options.seed, **options.kernels)
     build_s = time.perf_counter() - began
     record = [js.record.SpikeCount(population) for population in net.populations()]
     steps = max(1, round(options.bio_s * STEPS_PER_S))

@@ -1,24 +1,26 @@
 """The networks that are timed, with the numbers that every simulator of the comparison gets.
 
 `n` scales the number of neurons; in `cuba` and `coba` each keeps 80 inputs. Zero delay is the meaning that other
-simulators give to a synapse without delay: an arrival acts from the next step on.
+simulators give to a synapse without delay: an arrival acts from the next step on. `kernels` are the arguments `native`
+and `threads` of the network.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import jaxsyn as js
 
 DT_MS = 0.1
-Builder = Callable[[int, int, bool | None], js.Network]
+Builder = Callable[..., js.Network]
 
 
 def _split(n: int) -> dict[str, int]:
     return {"E": 4 * n // 5, "I": n - 4 * n // 5}
 
 
-def cuba(n: int, seed: int, native: bool | None) -> js.Network:
+def cuba(n: int, seed: int, **kernels: Any) -> js.Network:
     """Currents of 1.62 and -9 mV in units of the leak, E_L -49 mV, no delay."""
     cell = js.neurons.LIF(20.0, 200.0, E_L_mV=-49.0, V_th_mV=-50.0, V_reset_mV=-60.0)
     receptors = {
@@ -41,10 +43,10 @@ def cuba(n: int, seed: int, native: bool | None) -> js.Network:
         "E": js.Projection("E", ("E", "I"), rule, weight_pA={"exc": 1.62 * 200.0 / 20.0}, delay_ms=0.0),
         "I": js.Projection("I", ("E", "I"), rule, weight_pA={"inh": -9.0 * 200.0 / 20.0}, delay_ms=0.0),
     }
-    return js.Network(populations, projections, dt_ms=DT_MS, seed=seed, native=native)
+    return js.Network(populations, projections, dt_ms=DT_MS, seed=seed, **kernels)
 
 
-def coba(n: int, seed: int, native: bool | None) -> js.Network:
+def coba(n: int, seed: int, **kernels: Any) -> js.Network:
     """Conductances of 0.6 and 6.7 leaks, a constant drive of 20 mV, no delay, start at -55 +- 2 mV."""
     cell = js.neurons.LIF(20.0, 200.0, E_L_mV=-60.0, V_th_mV=-50.0, V_reset_mV=-60.0)
     leak_nS = 200.0 / 20.0
@@ -69,10 +71,10 @@ def coba(n: int, seed: int, native: bool | None) -> js.Network:
         "I": js.Projection("I", ("E", "I"), rule, weight_nS={"inh": 6.7 * leak_nS}, delay_ms=0.0),
     }
     drive = js.stimuli.Constant(("E", "I"), I_pA=20.0 * leak_nS)
-    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, native=native)
+    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, **kernels)
 
 
-def brunel(n: int, seed: int, native: bool | None) -> js.Network:
+def brunel(n: int, seed: int, **kernels: Any) -> js.Network:
     """Model A with g 5, eta 2, J 0.1 mV, reset 10 mV; 1000 and 250 inputs, or all there are."""
     cell = js.neurons.LIF(20.0, 1.0, E_L_mV=0.0, V_th_mV=20.0, V_reset_mV=10.0)
     sizes, J_mV, g = _split(n), 0.1, 5.0
@@ -94,7 +96,7 @@ def brunel(n: int, seed: int, native: bool | None) -> js.Network:
         for name, inputs, weight_mV in (("E", 1000, J_mV), ("I", 250, -g * J_mV))
     }
     external = js.stimuli.Poisson(("E", "I"), rate_Hz=2.0 * 20.0 / (J_mV * 20.0) * 1000.0, weight_mV=J_mV)
-    return js.Network(populations, projections, {"external": external}, dt_ms=DT_MS, seed=seed, native=native)
+    return js.Network(populations, projections, {"external": external}, dt_ms=DT_MS, seed=seed, **kernels)
 
 
 def _adex_cells(n: int, seed: int, connected: bool) -> tuple[dict[str, js.Population], js.stimuli.AbstractStimulus]:
@@ -122,13 +124,13 @@ def _adex_cells(n: int, seed: int, connected: bool) -> tuple[dict[str, js.Popula
     return populations, js.stimuli.Constant(tuple(names), I_pA=currents)
 
 
-def adex(n: int, seed: int, native: bool | None) -> js.Network:
+def adex(n: int, seed: int, **kernels: Any) -> js.Network:
     """Cells alone."""
     populations, drive = _adex_cells(n, seed, connected=False)
-    return js.Network(populations, stimuli={"drive": drive}, dt_ms=DT_MS, seed=seed, native=native)
+    return js.Network(populations, stimuli={"drive": drive}, dt_ms=DT_MS, seed=seed, **kernels)
 
 
-def adexnet(n: int, seed: int, native: bool | None) -> js.Network:
+def adexnet(n: int, seed: int, **kernels: Any) -> js.Network:
     """80 excitatory (0.3 nS AMPA, 0.05 nS NMDA) and 20 inhibitory (1.5 nS) inputs for each cell, delay 1 ms."""
     populations, drive = _adex_cells(n, seed, connected=True)
     everyone = ("E", "I")
@@ -138,12 +140,12 @@ def adexnet(n: int, seed: int, native: bool | None) -> js.Network:
         ),
         "I": js.Projection("I", everyone, js.connect.FixedInDegree(20), weight_nS={"GABA_A": 1.5}, delay_ms=1.0),
     }
-    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, native=native)
+    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, **kernels)
 
 
-def pd14(percent: int, seed: int, native: bool | None) -> js.Network:
+def pd14(percent: int, seed: int, **kernels: Any) -> js.Network:
     """The microcircuit with Poisson input, neurons and inputs scaled alike."""
-    return js.circuits.potjans_diesmann(percent / 100.0, percent / 100.0, seed=seed, native=native)
+    return js.circuits.potjans_diesmann(percent / 100.0, percent / 100.0, seed=seed, **kernels)
 
 
 TASKS: dict[str, tuple[Builder, int]] = {

@@ -38,6 +38,7 @@ def potjans_diesmann(
     seed: int = 0,
     dt_ms: float = 0.1,
     native: bool | None = None,
+    threads: int = 1,
 ) -> Network:
     """Cortical microcircuit: four layers under 1 mm^2 of cortex, 77169 LIF neurons and 299 million synapses.
 
@@ -54,6 +55,7 @@ def potjans_diesmann(
         seed: Seed.
         dt_ms: Step, ms.
         native: Use native kernels; None: where there are any.
+        threads: Threads of the native kernels.
     Returns:
         The network, populations L23E, L23I, L4E, L4I, L5E, L5I, L6E, L6I; projections "SOURCE_all" and "L4E_L23E".
     Raises:
@@ -112,7 +114,7 @@ def potjans_diesmann(
         dc_pA = dc_pA + 1e-3 * _TAU_SYN_MS * external_pA * _EXTERNAL * _EXTERNAL_HZ
     if np.any(dc_pA):
         stimuli["dc"] = Constant(tuple(sizes), I_pA=np.repeat(dc_pA, list(sizes.values())))
-    return Network(populations, projections, stimuli, dt_ms=dt_ms, seed=seed, native=native)
+    return Network(populations, projections, stimuli, dt_ms=dt_ms, seed=seed, native=native, threads=threads)
 
 
 def _synapses() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -261,8 +261,10 @@ constexpr int kFew = 8;       // ids that are looked through one by one
 constexpr int kAhead = 8;     // rows whose synapses are requested ahead of use
 constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line
 constexpr int32_t kPrefetchSpan = 4 * kLine;  // the hardware follows from there
-constexpr int64_t kShare = 2048;  // synapses for which another thread is worth its while
+constexpr int64_t kShare = 4096;  // synapses for which another thread is worth its while
+constexpr int64_t kLongRow = 96;  // synapses; where rows are shorter, finding them in memory takes most of the time
 constexpr int kMostParts = 64;
+constexpr int32_t kSlack = kLine;  // synapses by which a guess may be off
 constexpr int kSamples = 8;
 
 // Among how many threads so many synapses are shared.
@@ -270,39 +272,37 @@ int PartsFor(int64_t synapses, int64_t threads) {
   return static_cast<int>(std::max<int64_t>(1, std::min(threads, synapses / kShare)));
 }
 
-// The first synapse of a row whose target is not below `target`; looked for around a guess, then by halving.
-int32_t FirstFrom(const int32_t* JAXSYN_RESTRICT post, int32_t begin, int32_t end, int32_t guess, int32_t target) {
+// The first synapse of a row whose target is not below `bound`; looked for around a guess, then by halving.
+int32_t FirstFrom(const int32_t* JAXSYN_RESTRICT post, int32_t begin, int32_t end, int32_t guess, int32_t bound) {
   int32_t low = begin, high = end;
-  if (end - begin > kPrefetchSpan) {
-    int64_t step = 2 * kLine;
-    for (int32_t at = guess; at > begin;) {
-      at = static_cast<int32_t>(std::max<int64_t>(begin, at - step));
-      if (post[at] < target) {
-        low = at;
-        break;
-      }
-      high = at;
-      step *= 4;
-    }
-    step = 2 * kLine;
-    for (int32_t at = std::max(guess, low); at < high;) {
-      at = static_cast<int32_t>(std::min<int64_t>(high, at + step));
-      if (at == high) break;
-      if (post[at] >= target) {
-        high = at;
-        break;
-      }
+  int64_t step = kSlack;
+  for (int32_t at = guess; at > begin;) {
+    at = static_cast<int32_t>(std::max<int64_t>(begin, at - step));
+    if (post[at] < bound) {
       low = at;
-      step *= 4;
+      break;
     }
+    high = at;
+    step *= 4;
+  }
+  step = kSlack;
+  for (int32_t at = std::max(guess, low); at < high;) {
+    at = static_cast<int32_t>(std::min<int64_t>(high, at + step));
+    if (at == high) break;
+    if (post[at] >= bound) {
+      high = at;
+      break;
+    }
+    low = at;
+    step *= 4;
   }
   int32_t n = high - low;
   while (n > 1) {
     const int32_t half = n / 2;
-    low += post[low + half - 1] < target ? half : 0;
+    low += post[low + half - 1] < bound ? half : 0;
     n -= half;
   }
-  return low + (n == 1 && post[low] < target ? 1 : 0);
+  return low + (n == 1 && post[low] < bound ? 1 : 0);
 }
 
 // A range of targets, one of several that are delivered at the same time. Rows ascend by target.
@@ -310,14 +310,17 @@ struct Range {
   int32_t low, high;  // target indices
   int part, parts;
 
+  // About where the synapses of a range begin in the row [begin, end).
   int32_t Guess(int32_t begin, int32_t end, int which) const {
     return begin + static_cast<int32_t>(static_cast<int64_t>(end - begin) * which / parts);
   }
-  int32_t First(const int32_t* post, int32_t begin, int32_t end) const {
-    return part == 0 ? begin : FirstFrom(post, begin, end, Guess(begin, end, part), low);
-  }
-  int32_t Last(const int32_t* post, int32_t begin, int32_t end) const {
-    return part + 1 == parts ? end : FirstFrom(post, begin, end, Guess(begin, end, part + 1), high);
+
+  template <typename T>
+  void Scatter(const Graph& graph, int32_t begin, int32_t end, const T* weight, T x, const Extent& extent, T* y) const {
+    const int32_t *post = graph.post, guess = Guess(begin, end, part + 1);
+    const int32_t first = part == 0 ? begin : FirstFrom(post, begin, end, Guess(begin, end, part), low);
+    const int32_t last = part + 1 == parts ? end : FirstFrom(post, first, end, std::max(first, guess), high);
+    ScatterRow(graph, first, last, weight, x, extent, y);
   }
 };
 
@@ -332,19 +335,22 @@ bool DeliverRange(const Graph& graph, const int32_t* rows, int n, const T* weigh
     if (!graph.Holds(begins[i], ends[i])) return false;
   }
   for (int i = 0; i < n; ++i) {
-    if (i + kAhead < n) {
-      const int32_t begin = range.Guess(begins[i + kAhead], ends[i + kAhead], range.part);
-      const int32_t end = std::min(ends[i + kAhead], begin + kPrefetchSpan);
-      for (int32_t s = begin; s < end; s += kLine) {
+    if (i + kAhead < n) {  // here and not in a function, which GCC takes for one without effect
+      const int32_t begin = begins[i + kAhead], end = ends[i + kAhead];
+      const int32_t from = range.part == 0 ? begin : std::max(begin, range.Guess(begin, end, range.part) - kSlack);
+      const int32_t guess = range.part + 1 == range.parts ? end : range.Guess(begin, end, range.part + 1);
+      const int32_t last = std::min(end, guess + kSlack), to = std::min(last, from + kPrefetchSpan);
+      for (int32_t s = from & -kLine; s < to; s += kLine) {
         JAXSYN_PREFETCH(graph.post + s);
         if (extent.width != 1) {
           for (int64_t r = 0; r < extent.receptors; ++r) JAXSYN_PREFETCH(weight + r * extent.width + s);
         }
       }
+      for (int32_t s = std::max(to, guess - kSlack) & -kLine; s < last && last < end; s += kLine) {
+        JAXSYN_PREFETCH(graph.post + s);
+      }
     }
-    const int32_t begin = range.First(graph.post, begins[i], ends[i]);
-    const int32_t end = range.Last(graph.post, begins[i], ends[i]);
-    ScatterRow(graph, begin, end, weight, gain, extent, acc);
+    range.Scatter(graph, begins[i], ends[i], weight, gain, extent, acc);
   }
   return true;
 }
@@ -375,7 +381,8 @@ void Split(const Graph& graph, const int32_t* rows, int n, int64_t n_post, int p
 template <typename T>
 bool DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
                        int threads, T* acc) {
-  const int parts = PartsFor(n * graph.MeanRow() * extent.receptors, std::min(threads, kMostParts));
+  const int64_t row = graph.MeanRow();
+  const int parts = row < kLongRow ? 1 : PartsFor(n * row * extent.receptors, std::min(threads, kMostParts));
   if (parts == 1) {
     const Range all{0, static_cast<int32_t>(extent.n_post), 0, 1};
     return DeliverRange<T>(graph, rows, n, weight, gain, extent, all, acc);

@@ -12,6 +12,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -45,6 +48,34 @@ inline void SetFloatMode(FloatMode) {}
 inline void Pause() {}
 #endif
 
+// Where a thread may run. One that is woken may be put beside the one that wakes it, and left there, however idle the
+// other cores; a worker that finds itself on the core of its caller keeps off that core from then on.
+#if defined(__linux__)
+inline int CoreOfThisThread() { return sched_getcpu(); }
+
+class Cores {
+ public:
+  Cores() { known_ = sched_getaffinity(0, sizeof(allowed_), &allowed_) == 0; }
+
+  void KeepOff(int core) {
+    if (!known_ || core < 0 || core >= CPU_SETSIZE || core != CoreOfThisThread()) return;
+    cpu_set_t others = allowed_;
+    CPU_CLR(core, &others);
+    if (CPU_COUNT(&others) > 0) sched_setaffinity(0, sizeof(others), &others);
+  }
+
+ private:
+  cpu_set_t allowed_;
+  bool known_;
+};
+#else
+inline int CoreOfThisThread() { return -1; }
+
+struct Cores {
+  void KeepOff(int) {}
+};
+#endif
+
 // Looks again and again for a short time; returns whether `ready` said true.
 template <typename Ready>
 bool Spin(const Ready& ready) {
@@ -67,19 +98,16 @@ class Pool {
     task_ = task;
     context_ = context;
     mode_ = GetFloatMode();
+    core_.store(CoreOfThisThread(), std::memory_order_relaxed);
     done_.store(0, std::memory_order_relaxed);
     open_.store(static_cast<uint64_t>(parts) << 32);
-    Wake(sleeping_, work_);
+    Wake(&sleeping_, work_);
     for (int part; (part = Take(true)) >= 0;) {
       task(context, part);
       done_.fetch_add(1);
     }
     const auto finished = [&] { return done_.load() == parts; };
-    if (Spin(finished)) return;
-    std::unique_lock<std::mutex> lock(mutex_);
-    ++waiting_;
-    finished_.wait(lock, finished);
-    --waiting_;
+    while (!Spin(finished)) Sleep(&waiting_, finished_, finished);
   }
 
  private:
@@ -110,27 +138,33 @@ class Pool {
     return static_cast<uint32_t>(open) < static_cast<uint32_t>(open >> 32);
   }
 
-  // Whoever sleeps has said so before a last look at what it waits for, which is written before this is called.
-  void Wake(const std::atomic<int>& sleepers, std::condition_variable& condition) {
-    if (sleepers.load() == 0) return;
+  // Whoever sleeps says so before a last look at what it waits for; that is written before this is called.
+  void Wake(std::atomic<int>* sleepers, std::condition_variable& condition) {
+    if (sleepers->load() == 0 || sleepers->exchange(0) == 0) return;
     { const std::lock_guard<std::mutex> lock(mutex_); }
     condition.notify_all();
   }
 
+  // Until woken, for whatever reason.
+  template <typename Ready>
+  void Sleep(std::atomic<int>* sleepers, std::condition_variable& condition, const Ready& ready) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    sleepers->fetch_add(1);
+    if (!ready()) condition.wait(lock);
+  }
+
   void Work() {
     const auto has_work = [this] { return HasWork(); };
+    Cores cores;
     for (;;) {
+      cores.KeepOff(core_.load(std::memory_order_relaxed));
       for (int part; (part = Take(false)) >= 0;) {
         SetFloatMode(mode_);
         task_(context_, part);
         done_.fetch_add(1);
-        Wake(waiting_, finished_);
+        Wake(&waiting_, finished_);
       }
-      if (Spin(has_work)) continue;
-      std::unique_lock<std::mutex> lock(mutex_);
-      ++sleeping_;
-      work_.wait(lock, has_work);
-      --sleeping_;
+      if (!Spin(has_work)) Sleep(&sleeping_, work_, has_work);
     }
   }
 
@@ -140,6 +174,7 @@ class Pool {
   void* context_ = nullptr;
   FloatMode mode_ = 0;
   int n_workers_ = 0;
+  std::atomic<int> core_{-1};  // of the caller
   std::atomic<int> sleeping_{0}, waiting_{0};
   std::mutex mutex_;
   std::condition_variable work_, finished_;
