@@ -166,9 +166,7 @@ _deliver_p = define_kernel(
 forbid_derivative(_deliver_p, _NO_DERIVATIVE)
 
 
-def deliver(
-    acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, native: bool, threads: int = 1
-) -> Array:
+def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, native: bool, threads: int = 1) -> Array:
     """Add to an accumulator what arrives now: for each delay, the spikes emitted that many steps ago.
 
     For the k-th delay d and each id in slot (tick - d) mod D with first <= id < first + n_sources, the synapses s of

@@ -130,7 +130,9 @@ class Network(eqx.Module):
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
             raise ValueError(f"Network.seed: got {seed!r}; allowed: a whole number from 0 to 2^32 - 1")
         if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or not 1 <= threads <= 256:
-            raise ValueError(f"Network.threads: got {threads!r}; allowed: a whole number from 1 to 256, at most the cores")
+            raise ValueError(
+                f"Network.threads: got {threads!r}; allowed: a whole number from 1 to 256, at most the cores"
+            )
         projections, stimuli = dict(projections or {}), dict(stimuli or {})
         self.dt_ms, self.seed = float(dt_ms), jnp.asarray(seed, jnp.uint32)
         self.native, self.threads = kernels.native_available() if native is None else native, int(threads)

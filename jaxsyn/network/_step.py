@@ -139,8 +139,9 @@ class _Moment:
                 assert source.counts is not None
                 ring = (source.ids, source.counts, self.tick)
                 acc, refusal = sums[link.receptors], _refusal(self.net, link)
-                how = {"native": self.net.native, "threads": self.net.threads}
-                sums[link.receptors] = link.deliver_ids(acc, *ring, **how, refusal=refusal)
+                sums[link.receptors] = link.deliver_ids(
+                    *(acc, *ring), native=self.net.native, threads=self.net.threads, refusal=refusal
+                )
                 continue
             for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
                 _add(total, r, row)
@@ -213,8 +214,9 @@ class _Moment:
             return {name: group.receptors[name].arrive(receptors[name], arrivals[name]) for name in arrivals}, ()
 
         old = {name: state.membrane.receptors[name] for name in arrivals}
-        how = {"native": self.net.native, "threads": self.net.threads}
-        new, _ = kernels.elementwise(arrive, group.size, old, arrivals, **how)
+        new, _ = kernels.elementwise(
+            *(arrive, group.size, old, arrivals), native=self.net.native, threads=self.net.threads
+        )
         receptors = {name: new.get(name, s) for name, s in state.membrane.receptors.items()}
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)
 

@@ -115,7 +115,7 @@ def test_two_callers_at_once() -> None:
 @pytest.mark.parametrize("threads", [0, 257, True, 2.0])
 def test_bad_numbers_of_threads_are_refused(unchecked: None, threads: Any) -> None:
     operands = one_lane(many_due(0, 17, 4, 1, "float32"), 0)
-    with pytest.raises(ValueError, match="threads: got .*whole number from 1 to 256"):
+    with pytest.raises(ValueError, match=r"threads: got .*whole number from 1 to 256"):
         kernels.deliver(*operands, first=0, n_sources=200, native=True, threads=threads)
-    with pytest.raises(ValueError, match="threads: got .*whole number from 1 to 256"):
+    with pytest.raises(ValueError, match=r"threads: got .*whole number from 1 to 256"):
         jax.jit(lambda x: kernels.elementwise(lambda s: (s, s > 0), 3, x, native=True, threads=threads))(jnp.ones(3))
