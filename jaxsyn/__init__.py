@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from . import analysis as analysis
 from . import circuits as circuits
 from . import connect as connect
+from . import encode as encode
 from . import kernels as kernels
 from . import neurons as neurons
 from . import plasticity as plasticity

@@ -30,6 +30,7 @@ FAMILIES = {
     "brunel_small": "_networks",
     "brunel_full": "_networks",
     "pd14_scaled": "_microcircuit",
+    "encoders": "_encoders",
 }
 
 
