@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from . import analysis as analysis
 from . import circuits as circuits
 from . import connect as connect
+from . import cost as cost
 from . import encode as encode
 from . import kernels as kernels
 from . import neurons as neurons
+from . import plan as plan
 from . import plasticity as plasticity
 from . import receptors as receptors
 from . import record as record

@@ -26,12 +26,12 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "jaxsyn"
 # A room imports from lower floors only. The package itself ("") stands above the rooms that it re-exports.
 FLOORS = {
     **dict.fromkeys(("_version", "_core", "units", "kernels"), 0),
-    **dict.fromkeys(("surrogate", "connect", "encode", "analysis"), 1),
+    **dict.fromkeys(("surrogate", "connect", "encode", "analysis", "cost"), 1),
     **dict.fromkeys(("neurons", "receptors", "stimuli", "plasticity", "record"), 2),
     "network": 3,
     "simulate": 4,
     **dict.fromkeys(("train", "convert", "fit", "hardware", "checkpoint"), 5),
-    **dict.fromkeys(("sweep", "health", "interop", "plot", "circuits"), 5),
+    **dict.fromkeys(("sweep", "health", "interop", "plot", "circuits", "plan"), 5),
     "": 6,
     **dict.fromkeys(("cli", "__main__"), 7),
 }

@@ -77,6 +77,37 @@ def run(
         _print_summary(summary, folder)
 
 
+@main.command()
+def plan(
+    config: Annotated[Path | None, typer.Argument(help="Configuration, *.toml or *.json.", show_default=False)] = None,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option("--rate", help="Mean rate in Hz: one for all, or E=5 for each population.", show_default=False),
+    ] = None,
+    devices: Annotated[int, typer.Option("--devices", min=1, help="Number of devices that share the network.")] = 1,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Measure this machine first (under a minute).")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Say how much memory and time a configuration will take, without building it."""
+    from . import _plan
+    from ._problems import ConfigError
+
+    if config is None and not calibrate:
+        raise typer.BadParameter("give a configuration, or --calibrate")
+    if calibrate:
+        typer.echo(_plan.calibrate(), err=as_json)
+    if config is None:
+        return
+    try:
+        estimate = _plan.plan(config, rate or [], devices)
+    except ConfigError as error:
+        typer.echo(f"error: bad configuration\n{error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(json.dumps(estimate.to_dict(), indent=2) if as_json else str(estimate))
+
+
 def _print_summary(summary: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table

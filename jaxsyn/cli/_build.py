@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import record as records
-from ..network import Network, Population, Projection
+from ..network import Network, Population, Projection, Sketch, sketch
 from ._problems import ConfigError, Place, Problem, closest, field_name, shown
 from ._schema import WEIGHTS, Component, FileTable
 
@@ -31,6 +31,17 @@ class Builder:
         Raises:
             ConfigError: Something does not fit together.
         """
+        return self._assemble(Network)
+
+    def sketch(self) -> Sketch:
+        """The network by its shapes, with nothing drawn.
+
+        Raises:
+            ConfigError: Something does not fit together.
+        """
+        return self._assemble(sketch)
+
+    def _assemble(self, make: Callable[..., T]) -> T:
         problems = list(self._problems())
         if problems:
             raise ConfigError(problems)
@@ -40,7 +51,7 @@ class Builder:
         stimuli = {n: self.make(s, ("stimuli", n)) for n, s in config.stimuli.items()}
         return self._try(
             ("network",),
-            Network,
+            make,
             populations,
             projections,
             stimuli,

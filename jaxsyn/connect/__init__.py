@@ -40,6 +40,7 @@ from ._distributions import Value as Value
 from ._distributions import sample_values as sample_values
 from ._edges import AbstractRule as AbstractRule
 from ._edges import EdgeList as EdgeList
+from ._edges import Expected as Expected
 from ._edges import join_edges as join_edges
 from ._explicit import AllToAll as AllToAll
 from ._explicit import Edges as Edges
@@ -49,6 +50,7 @@ from ._explicit import from_scipy as from_scipy
 from ._graph import SparseGraph as SparseGraph
 from ._graph import arrange as arrange
 from ._graph import build_graph as build_graph
+from ._graph import padded_size as padded_size
 from ._key import GraphKey as GraphKey
 from ._pool import AvgPool as AvgPool
 from ._pool import BoundPool as BoundPool

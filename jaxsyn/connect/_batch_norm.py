@@ -129,7 +129,7 @@ class BatchNorm(AbstractTransform):
         return shape, shape
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundBatchNorm:
         """See `AbstractTransform`."""
         no_weight("BatchNorm", weight)

@@ -75,7 +75,7 @@ class Chain(AbstractTransform):
         return plans[0][0], plans[-1][1]
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundChain:
         """See `AbstractTransform`."""
         if weight is not None:

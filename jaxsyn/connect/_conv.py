@@ -131,7 +131,7 @@ class Conv(AbstractTransform):
         return shape, (self.channels, *axes)
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundConv:
         """See `AbstractTransform`."""
         shape = (self.channels, input_shape[0] // self.groups, *self.kernel)

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _checks as check
 from ._draw import CHUNK, EdgeWriter, Int64s, PairSpace, any_pairs, below, distinct_pairs, distinct_rows
-from ._edges import AbstractRule, EdgeList, Int32s, empty_edges
+from ._edges import AbstractRule, EdgeList, Expected, Int32s, empty_edges
 from ._key import GraphKey
 
 _ENOUGH = "Choose a smaller number, or allow multapses=True."
@@ -43,6 +43,11 @@ class FixedInDegree(AbstractRule):
             return empty_edges()
         return _by_source(sources, self.k, n_pre)
 
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        _check_partners(self, n_post, n_pre, same_population)
+        return Expected(n_post * self.k)
+
 
 @dataclasses.dataclass(frozen=True)
 class FixedOutDegree(AbstractRule):
@@ -74,6 +79,11 @@ class FixedOutDegree(AbstractRule):
         pre = np.repeat(np.arange(n_pre, dtype=np.int32), self.k)
         return EdgeList(pre, targets, is_sorted=True)
 
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        _check_partners(self, n_pre, n_post, same_population)
+        return Expected(n_pre * self.k)
+
 
 @dataclasses.dataclass(frozen=True)
 class FixedTotal(AbstractRule):
@@ -102,8 +112,8 @@ class FixedTotal(AbstractRule):
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
         check.synapses("FixedTotal", self.n)
+        self.expected(n_pre, n_post, same_population=same_population)
         space = PairSpace(n_pre, n_post, same_population and not self.autapses)
-        _check_enough("FixedTotal.n", self.n, space.size, self.multapses, "pairs")
         if not self.n:
             return empty_edges()
         generator = key.generator("edges")
@@ -116,6 +126,12 @@ class FixedTotal(AbstractRule):
             for chunk in distinct_pairs(generator, space, self.n):
                 writer.pairs(space, chunk)
         return writer.finish()
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        space = PairSpace(n_pre, n_post, same_population and not self.autapses)
+        _check_enough("FixedTotal.n", self.n, space.size, self.multapses, "pairs")
+        return Expected(self.n, self.n)
 
 
 def _check_degree(rule: FixedInDegree | FixedOutDegree) -> None:
@@ -132,15 +148,21 @@ def _check_enough(field: str, n: int, allowed: int, multapses: bool, what: str) 
         raise check.refuse(field, n, f"0, there are no allowed {what}", "Enlarge the population or allow autapses.")
 
 
+def _check_partners(rule: FixedInDegree | FixedOutDegree, n_rows: int, n_partners: int, same_population: bool) -> int:
+    """The number of allowed partners of a neuron, which has to suffice."""
+    limit = max(n_partners - 1, 0) if same_population and not rule.autapses else n_partners
+    if n_rows:
+        _check_enough(f"{type(rule).__name__}.k", rule.k, limit, rule.multapses, "partners of a neuron")
+    return limit
+
+
 def _partners(
     rule: FixedInDegree | FixedOutDegree, key: GraphKey, n_rows: int, n_partners: int, skip_self: bool
 ) -> Int32s:
     """k partners for each row, rising within a row where they are distinct; shape (n_rows * k,)."""
-    name, k = type(rule).__name__, rule.k
-    check.synapses(name, n_rows * k)
-    limit = max(n_partners - 1, 0) if skip_self else n_partners
-    if n_rows:
-        _check_enough(f"{name}.k", k, limit, rule.multapses, "partners of a neuron")
+    k = rule.k
+    check.synapses(type(rule).__name__, n_rows * k)
+    limit = _check_partners(rule, n_rows, n_partners, skip_self)
     partners = np.empty((n_rows, k), np.int32)
     generator = key.generator("edges")
     step = max(1, CHUNK // max(k, 1)) if rule.multapses else max(1, CHUNK // max(limit if 2 * k > limit else k, 1))

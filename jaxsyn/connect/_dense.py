@@ -77,7 +77,7 @@ class Dense(AbstractTransform):
         return input_shape, (n_out,)
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundDense:
         """See `AbstractTransform`."""
         n_pre, n_post = math.prod(input_shape), output_shape[0]
@@ -87,7 +87,7 @@ class Dense(AbstractTransform):
 
 
 def initial_bias(
-    bias: bool | Value, n: int, fan_in: int, generator: np.random.Generator, name: str
+    bias: bool | Value, n: int, fan_in: int, generator: np.random.Generator | None, name: str
 ) -> jax.Array | None:
     """The bias of a transform, shape (n,), or None."""
     if bias is False:

@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from . import _checks as check
 from ._draw import Int64s, raw, room_for, sorted_edges
-from ._edges import AbstractRule, EdgeList
+from ._edges import AbstractRule, EdgeList, Expected
 from ._exact import Floats, exp
 from ._key import GraphKey
+from ._pairs import sheet, sheet_pairs
 
 _CANDIDATES = 1 << 18  # pairs looked at in one go
+_LOOKED_AT = 1 << 22  # pairs that are looked at to learn how many edges there will be
 
 
 class AbstractKernel(abc.ABC):
@@ -114,6 +116,17 @@ class AbstractLayout(abc.ABC):
     def positions(self, n_pre: int, n_post: int, same_population: bool) -> tuple[Floats, Floats]:
         """Positions of the source and target neurons, shapes (n_pre, dimensions) and (n_post, dimensions)."""
 
+    def distances(
+        self, n_pre: int, n_post: int, same_population: bool, d_max: float, box: Sequence[float] | None
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """Distances up to d_max, and how many pairs each stands for: all pairs, or those of every k-th source."""
+        x, y = self.positions(n_pre, n_post, same_population)
+        lengths = box_lengths(box, x, y)
+        every = -(-n_pre // max(1, _LOOKED_AT // _Cells(x, y, d_max, lengths).typical))
+        sources = x[every // 2 :: every]
+        for _, _, distance in _near_pairs(sources, y, d_max, lengths):
+            yield distance, np.full(distance.size, n_pre / len(sources))
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid(AbstractLayout):
@@ -145,9 +158,23 @@ class Grid(AbstractLayout):
         """See `AbstractLayout`."""
         return self._sheet(n_pre), self._sheet(n_post)
 
+    def distances(
+        self, n_pre: int, n_post: int, same_population: bool, d_max: float, box: Sequence[float] | None
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """See `AbstractLayout`; counted from the offsets on the grid."""
+        pre, post = sheet(n_pre, self._side(n_pre)), sheet(n_post, self._side(n_post))
+        parts = (*pre, *post)
+        ends = [max(part[axis][0] + part[axis][1] for part in parts) - 1 for axis in (0, 1)]
+        corners = np.array([[0, 0], ends]) * self.spacing
+        for distance, pairs in sheet_pairs(pre, post, self.spacing, box_lengths(box, corners, corners)):
+            near = distance <= d_max
+            yield distance[near], pairs[near]
+
+    def _side(self, n: int) -> int:
+        return self.side or math.isqrt(max(n - 1, 0)) + 1
+
     def _sheet(self, n: int) -> Floats:
-        side = self.side or math.isqrt(max(n - 1, 0)) + 1
-        i = np.arange(n)
+        side, i = self._side(n), np.arange(n)
         return np.stack([i % side, i // side], axis=1).astype(np.float64) * self.spacing
 
 
@@ -251,7 +278,7 @@ class DistanceDependent(AbstractRule):
             return sorted_edges([], n_pre, n_post, 0)
         generator = key.generator("edges")
         pairs, mean, variance = [], 0.0, 0.0
-        for pre, post, distance in _near_pairs(x, y, self.d_max, self._lengths(x, y)):
+        for pre, post, distance in _near_pairs(x, y, self.d_max, box_lengths(self.box, x, y)):
             if same_population and not self.autapses:
                 other = pre != post
                 pre, post, distance = pre[other], post[other], distance[other]
@@ -263,23 +290,38 @@ class DistanceDependent(AbstractRule):
             pairs.append(pre[hit] * n_post + post[hit])
         return sorted_edges(pairs, n_pre, n_post, min(room_for(mean, variance), n_pre * n_post))
 
-    def _lengths(self, x: Floats, y: Floats) -> Floats | None:
-        """Length of the periodic box in each dimension, or None."""
-        if self.box is None:
-            return None
-        box = np.asarray(self.box, np.float64)
-        if box.size not in (1, x.shape[1]):
-            raise check.refuse("DistanceDependent.box", self.box, f"1 or {x.shape[1]} lengths", "Match the positions.")
-        box = np.broadcast_to(box, x.shape[1:])
-        extent = np.maximum(x.max(0), y.max(0)) - np.minimum(x.min(0), y.min(0))
-        if (extent > box).any():
-            raise check.refuse(
-                "DistanceDependent.box",
-                self.box,
-                f"at least {tuple(extent.tolist())}, the extent of the positions",
-                "Enlarge the box.",
-            )
-        return box
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`; to about 2 % where listed positions make too many pairs to look at all."""
+        mean = variance = 0.0
+        if n_pre and n_post:
+            box = None if self.box is None else tuple(np.atleast_1d(np.asarray(self.box, np.float64)).tolist())
+            for distance, pairs in self.layout.distances(n_pre, n_post, same_population, self.d_max, box):
+                p = np.clip(self.kernel.probability(distance), 0.0, 1.0)
+                mean += float((pairs * p).sum())
+                variance += float((pairs * p * (1.0 - p)).sum())
+        if same_population and not self.autapses:
+            p0 = float(np.clip(self.kernel.probability(np.zeros(1)), 0.0, 1.0)[0])
+            mean, variance = max(mean - n_pre * p0, 0.0), max(variance - n_pre * p0 * (1.0 - p0), 0.0)
+        return Expected(mean, min(room_for(mean, variance), n_pre * n_post))
+
+
+def box_lengths(box: float | Sequence[float] | None, x: Floats, y: Floats) -> Floats | None:
+    """Length of the periodic box in each dimension, or None."""
+    if box is None:
+        return None
+    lengths = np.asarray(box, np.float64)
+    if lengths.size not in (1, x.shape[1]):
+        raise check.refuse("DistanceDependent.box", box, f"1 or {x.shape[1]} lengths", "Match the positions.")
+    lengths = np.broadcast_to(lengths, x.shape[1:])
+    extent = np.maximum(x.max(0), y.max(0)) - np.minimum(x.min(0), y.min(0))
+    if (extent > lengths).any():
+        raise check.refuse(
+            "DistanceDependent.box",
+            box,
+            f"at least {tuple(extent.tolist())}, the extent of the positions",
+            "Enlarge the box.",
+        )
+    return lengths
 
 
 def _near_pairs(x: Floats, y: Floats, d_max: float, box: Floats | None) -> Iterator[tuple[Int64s, Int64s, Floats]]:

@@ -3,10 +3,12 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _checks as check
 from ._key import GraphKey
 
 Int32s = npt.NDArray[np.int32]
@@ -49,12 +51,30 @@ class EdgeList:
         return self.pre.size
 
 
+class Expected(NamedTuple):
+    """How many edges a rule gives between two populations, known without drawing them.
+
+    Args:
+        mean: Expected number of edges; the number itself where it is no matter of chance.
+        room: That of the `EdgeList`; 0: storage for as many as there are.
+        weighted: Whether the edges bring their weights.
+    Example:
+        >>> from jaxsyn.connect import FixedProbability
+        >>> FixedProbability(0.1).expected(100, 50, same_population=False).mean
+        500.0
+    """
+
+    mean: float
+    room: int = 0
+    weighted: bool = False
+
+
 class AbstractRule(abc.ABC):
     """Who reaches whom: a plain, unchanging object that draws the edges of a projection once, at build.
 
     A rule is a frozen dataclass without traced numbers; it never enters jit. One more rule is one more subclass with
     `build`; take integers from the bits of `key.generator("edges")` (see `_draw.py`), so that the graph is the same
-    on every machine.
+    on every machine. With `expected` it can be planned without being drawn.
     """
 
     @abc.abstractmethod
@@ -71,6 +91,25 @@ class AbstractRule(abc.ABC):
         Raises:
             ValueError: the rule cannot be met by populations of these sizes.
         """
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """How many edges `build` gives; the work does not grow with them.
+
+        Args:
+            n_pre: Number of source neurons.
+            n_post: Number of target neurons.
+            same_population: Source and target are the same neurons.
+        Returns:
+            The expected number, and the room for it.
+        Raises:
+            ValueError: as `build`; or the rule does not say.
+        """
+        raise check.refuse(
+            type(self).__name__,
+            "a rule without `expected`",
+            "rules that say how many synapses they give",
+            "Write `expected(n_pre, n_post, same_population)`, or plan the network after building it.",
+        )
 
 
 def join_edges(parts: Sequence[EdgeList], sizes: Sequence[int]) -> EdgeList:

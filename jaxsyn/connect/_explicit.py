@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _checks as check
-from ._edges import AbstractRule, EdgeList, empty_edges
+from ._edges import AbstractRule, EdgeList, Expected, empty_edges
 from ._key import GraphKey
 
 
@@ -27,6 +27,11 @@ class OneToOne(AbstractRule):
         check.same_size("OneToOne", n_pre, n_post)
         neurons = np.arange(n_pre, dtype=np.int32)
         return EdgeList(neurons, neurons, is_sorted=True)
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        check.same_size("OneToOne", n_pre, n_post)
+        return Expected(n_pre)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +63,11 @@ class AllToAll(AbstractRule):
         if skip_self:
             post += post >= pre
         return EdgeList(pre, post, is_sorted=True)
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        n = n_pre * max(n_post - (same_population and not self.autapses), 0)
+        return Expected(n)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +111,12 @@ class Edges(AbstractRule):
 
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """The edges in the order given; see `AbstractRule.build`."""
+        self.expected(n_pre, n_post, same_population=same_population)
+        weight = None if self.weight is None else np.asarray(self.weight)
+        return EdgeList(np.asarray(self.pre).astype(np.int32), np.asarray(self.post).astype(np.int32), weight)
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
         if self.shape is not None and self.shape != (n_pre, n_post):
             raise check.refuse(
                 "Edges.shape",
@@ -111,8 +127,7 @@ class Edges(AbstractRule):
         pre, post = np.asarray(self.pre), np.asarray(self.post)
         check.within("Edges.pre", pre, n_pre, "source")
         check.within("Edges.post", post, n_post, "target")
-        weight = None if self.weight is None else np.asarray(self.weight)
-        return EdgeList(pre.astype(np.int32), post.astype(np.int32), weight)
+        return Expected(pre.size, weighted=self.weight is not None)
 
 
 def from_scipy(matrix: Any) -> Edges:

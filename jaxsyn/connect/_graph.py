@@ -107,7 +107,16 @@ class SparseGraph(eqx.Module):
 
 
 def padded_size(n: int) -> int:
-    """Storage for n synapses: rounded up by less than 1/16 (below 256 synapses to a multiple of 16)."""
+    """Storage for n synapses: rounded up by less than 1/16 (below 256 synapses to a multiple of 16).
+
+    Args:
+        n: Number of synapses.
+    Returns:
+        Number of stored entries, the length of `SparseGraph.post`.
+    Example:
+        >>> padded_size(1000)
+        1024
+    """
     step = max(16, 1 << max(n.bit_length() - 5, 0))
     return min(max(-(-n // step), 1) * step, 2**31 - 1)
 

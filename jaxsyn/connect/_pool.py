@@ -85,7 +85,7 @@ class AvgPool(AbstractTransform):
         return _plan(self, input_shape)
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundPool:
         """See `AbstractTransform`."""
         no_weight("AvgPool", weight)
@@ -122,7 +122,7 @@ class MaxPool(AbstractTransform):
         return _plan(self, input_shape)
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundPool:
         """See `AbstractTransform`."""
         no_weight("MaxPool", weight)

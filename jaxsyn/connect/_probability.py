@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _checks as check
 from ._draw import EdgeWriter, PairSpace, bernoulli, room_for, sorted_edges
-from ._edges import AbstractRule, EdgeList
+from ._edges import AbstractRule, EdgeList, Expected
 from ._key import GraphKey
 
 
@@ -39,13 +39,19 @@ class FixedProbability(AbstractRule):
 
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
-        space = PairSpace(n_pre, n_post, same_population and not self.autapses)
-        mean = space.size * self.p
+        mean, room, _ = self.expected(n_pre, n_post, same_population=same_population)
         check.synapses("FixedProbability", mean)
-        writer = EdgeWriter(min(space.size, room_for(mean, mean * (1.0 - self.p))))
+        space = PairSpace(n_pre, n_post, same_population and not self.autapses)
+        writer = EdgeWriter(room)
         for flat in bernoulli(key.generator("edges"), space.size, self.p):
             writer.pairs(space, flat)
         return writer.finish()
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        pairs = PairSpace(n_pre, n_post, same_population and not self.autapses).size
+        mean = pairs * self.p
+        return Expected(mean, min(pairs, room_for(mean, mean * (1.0 - self.p))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +97,26 @@ class BlockModel(AbstractRule):
 
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
+        mean, room, _ = self.expected(n_pre, n_post, same_population=same_population)
+        check.synapses("BlockModel", mean)
+        generator = key.generator("edges")
+        pairs = []
+        for space, p, first_pre, first_post in self._blocks(n_pre, n_post, same_population):
+            for flat in bernoulli(generator, space.size, p):
+                pre, post = np.empty(flat.size, np.int32), np.empty(flat.size, np.int32)
+                space.decode(flat, pre, post)
+                pairs.append((pre.astype(np.int64) + first_pre) * n_post + (post + first_post))
+        return sorted_edges(pairs, n_pre, n_post, room)
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
+        blocks = self._blocks(n_pre, n_post, same_population)
+        mean = sum(space.size * p for space, p, _, _ in blocks)
+        variance = sum(space.size * p * (1.0 - p) for space, p, _, _ in blocks)
+        return Expected(mean, min(room_for(mean, variance), n_pre * n_post))
+
+    def _blocks(self, n_pre: int, n_post: int, same_population: bool) -> list[tuple[PairSpace, float, int, int]]:
+        """Pairs, probability, first source and first target of each pair of blocks."""
         sizes, targets = tuple(self.sizes), tuple(self.sizes_post or ())
         for field, given, n in (("sizes", sizes, n_pre), ("sizes_post", targets, n_post)):
             if sum(given) != n:
@@ -101,19 +127,8 @@ class BlockModel(AbstractRule):
             )
         skip_self = same_population and not self.autapses
         starts_pre, starts_post = np.cumsum((0, *sizes)), np.cumsum((0, *targets))
-        blocks = [
+        return [
             (PairSpace(m, n, skip_self and a == b), self.probability[a][b], int(starts_pre[a]), int(starts_post[b]))
             for a, m in enumerate(sizes)
             for b, n in enumerate(targets)
         ]
-        mean = sum(space.size * p for space, p, _, _ in blocks)
-        check.synapses("BlockModel", mean)
-        generator = key.generator("edges")
-        pairs = []
-        for space, p, first_pre, first_post in blocks:
-            for flat in bernoulli(generator, space.size, p):
-                pre, post = np.empty(flat.size, np.int32), np.empty(flat.size, np.int32)
-                space.decode(flat, pre, post)
-                pairs.append((pre.astype(np.int64) + first_pre) * n_post + (post + first_post))
-        room = room_for(mean, sum(space.size * p * (1.0 - p) for space, p, _, _ in blocks))
-        return sorted_edges(pairs, n_pre, n_post, min(room, n_pre * n_post))

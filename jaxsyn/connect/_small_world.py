@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from . import _checks as check
 from ._draw import Int64s, below, raw, sorted_edges
-from ._edges import AbstractRule, EdgeList
+from ._edges import AbstractRule, EdgeList, Expected
 from ._key import GraphKey
 
 _ENTRIES = 1 << 22
@@ -52,16 +52,21 @@ class SmallWorld(AbstractRule):
 
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
+        self.expected(n_pre, n_post, same_population=same_population)
+        check.synapses("SmallWorld", n_pre * self.k)
+        generator = key.generator("edges")
+        draw = _directed if self.directed else _undirected
+        return sorted_edges(list(draw(generator, n_pre, self.k, self.p)), n_pre, n_pre, n_pre * self.k)
+
+    def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
+        """See `AbstractRule.expected`."""
         if not same_population:
             raise check.refuse(
                 "SmallWorld", "two populations", "one population that is source and target", "Use FixedOutDegree."
             )
-        check.synapses("SmallWorld", n_pre * self.k)
         if n_pre and self.k >= n_pre:
             raise check.refuse("SmallWorld.k", self.k, f"below {n_pre}, the number of neurons", "Choose a smaller k.")
-        generator = key.generator("edges")
-        draw = _directed if self.directed else _undirected
-        return sorted_edges(list(draw(generator, n_pre, self.k, self.p)), n_pre, n_pre, n_pre * self.k)
+        return Expected(n_pre * self.k, n_pre * self.k)
 
 
 def _chosen(generator: np.random.Generator, n: int, p: float) -> npt.NDArray[np.bool_]:

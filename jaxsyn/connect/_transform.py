@@ -64,19 +64,19 @@ class AbstractTransform(abc.ABC):
 
     @abc.abstractmethod
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> AbstractBoundTransform:
-        """Make the weights and bind the shapes that `plan` gave."""
+        """Make the weights (zeros without a generator) and bind the shapes that `plan` gave."""
 
     def bind(
-        self, n_pre: int, n_post: int, *, generator: np.random.Generator, weight: Value | None = None
+        self, n_pre: int, n_post: int, *, generator: np.random.Generator | None, weight: Value | None = None
     ) -> AbstractBoundTransform:
         """Fit the transform between two populations and create its weights.
 
         Args:
             n_pre: Number of source neurons.
             n_post: Number of target neurons.
-            generator: Where initial weights are drawn from.
+            generator: Where initial weights are drawn from; None makes them zero, to learn their shapes.
             weight: Number, array or distribution; None draws uniformly within 1/sqrt(inputs of a target neuron).
         Returns:
             The bound transform.
@@ -96,8 +96,12 @@ class AbstractTransform(abc.ABC):
         return self.create(input_shape, output_shape, generator, weight)
 
 
-def initial(value: Value | None, shape: Shape, fan_in: int, generator: np.random.Generator, name: str) -> jax.Array:
+def initial(
+    value: Value | None, shape: Shape, fan_in: int, generator: np.random.Generator | None, name: str
+) -> jax.Array:
     """Weights of a shape: given, drawn from a given distribution, or uniform within 1/sqrt(fan_in)."""
+    if generator is None:
+        return jnp.zeros(shape, float_dtype())
     if value is None:
         bound = 1.0 / math.sqrt(max(fan_in, 1))
         value = Uniform(-bound, bound)
@@ -179,7 +183,7 @@ class Identity(AbstractTransform):
         return input_shape, input_shape
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundIdentity:
         """See `AbstractTransform`."""
         no_weight("Identity", weight)
@@ -210,7 +214,7 @@ class Reshape(AbstractTransform):
         return input_shape, self.shape
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundIdentity:
         """See `AbstractTransform`."""
         no_weight("Reshape", weight)
@@ -233,7 +237,7 @@ class Flatten(AbstractTransform):
         return input_shape, (math.prod(input_shape),)
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> BoundIdentity:
         """See `AbstractTransform`."""
         no_weight("Flatten", weight)

@@ -17,6 +17,8 @@ file that leans on JAX's extension interfaces; `_program.py` reads jaxprs), and,
 against a NumPy reference.
 """
 
+from ._count import Operations as Operations
+from ._count import count_operations as count_operations
 from ._deliver import deliver as deliver
 from ._elementwise import elementwise as elementwise
 from ._emit import emit as emit

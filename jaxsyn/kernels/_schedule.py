@@ -141,6 +141,14 @@ def _cost(values: Sequence[Value], members: set[int]) -> int:
     return sum(_SLOW.get(values[n].op, 1) for n in members)
 
 
+def program_cost(values: Sequence[Value], results: Sequence[int]) -> tuple[int, int]:
+    """Cost of what is done for each neuron, and of what is skipped for blocks in which no neuron needs it."""
+    values = list(values)
+    skipped = {n for members in _regions(values, results).values() for n in members}
+    done = {n for n in _needed(values, results) if values[n].op not in ("operand", "index")} - skipped
+    return _cost(values, done), _cost(values, skipped)
+
+
 def _only_where(values: Sequence[Value], results: Sequence[int], mask: int, fixed: set[int]) -> set[int]:
     """Operations whose results matter only where the mask holds; not those in `fixed`."""
     order = _needed(values, results)

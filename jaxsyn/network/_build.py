@@ -152,21 +152,22 @@ def build_links(
         weights, key = resolve_weights(name, projection, populations), GraphKey(seed, name)
         with named(f"projection {name!r}"):
             if isinstance(projection.connectivity, AbstractTransform):
-                links.append(_transform_link(name, projection, populations, layout, weights, dt_ms, key))
+                links.append(transform_link(name, projection, populations, layout, weights, (dt_ms, key)))
             else:
                 links += _sparse_links(name, projection, populations, layout, weights, dt_ms, key)
     return links
 
 
-def _transform_link(
+def transform_link(
     name: str,
     projection: Projection,
     populations: Populations,
     layout: Layout,
     weights: dict[str, Any],
-    dt_ms: float,
-    key: GraphKey,
+    drawing: tuple[float, GraphKey | None],
 ) -> TransformLink:
+    """A projection through a transform, its weights drawn (or zeros, without a key)."""
+    dt_ms, key = drawing
     if len(projection.target) != 1 or len(weights) != 1:
         raise ValueError(
             f"projection {name!r}: a transform has one target and one receptor; make one projection for each"
@@ -177,12 +178,10 @@ def _transform_link(
         raise ValueError(f"projection {name!r}: a transform has one delay for all; give delay_ms as a number")
     source, target = populations[projection.source], populations[projection.target[0]]
     (receptor, weight), *_ = weights.items()
-    generator = key.generator("weight")
+    generator = None if key is None else key.generator("weight")
     assert isinstance(projection.connectivity, AbstractTransform)
     bound = projection.connectivity.bind(source.size, target.size, generator=generator, weight=weight)
-    delay = int(
-        sample_delays(projection.delay_ms, 0, dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms")
-    )
+    delay = int(given_delays(name, projection, 0, dt_ms))
     (g_source, first), (g_target, first_target) = layout.places[projection.source], layout.places[projection.target[0]]
     return TransformLink(
         transform=bound,
@@ -249,7 +248,7 @@ def _sparse_links(
                 receptors=tuple(weights),
                 slots=longest + 1,
                 instant=instant,
-                form=_form(projection, source),
+                form=propagation_form(projection, source),
             )
         )
     return links
@@ -264,13 +263,25 @@ def _edges(name: str, projection: Projection, populations: Populations, key: Gra
             parts.append(one.build(n_pre, populations[target].size, key=own, same_population=same))
         return join_edges(parts, [populations[t].size for t in projection.target])
     assert isinstance(rule, AbstractRule)
-    same = projection.target == (projection.source,)
-    if projection.source in projection.target and not same and getattr(rule, "autapses", True) is False:
+    same = is_recurrent(name, projection)
+    n_post = sum(populations[t].size for t in projection.target)
+    return rule.build(n_pre, n_post, key=key, same_population=same)
+
+
+def is_recurrent(name: str, projection: Projection) -> bool:
+    """Whether a projection with one rule leads to its own source alone, so that edge i -> i is an autapse."""
+    same, autapses = projection.target == (projection.source,), getattr(projection.connectivity, "autapses", True)
+    if projection.source in projection.target and not same and autapses is False:
         raise ValueError(
             f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for each"
         )
-    n_post = sum(populations[t].size for t in projection.target)
-    return rule.build(n_pre, n_post, key=key, same_population=same)
+    return same
+
+
+def given_delays(name: str, projection: Projection, n_edges: int, dt_ms: float) -> np.ndarray[Any, Any]:
+    """Delays in steps that are not drawn: () or (edges,)."""
+    nothing = np.random.default_rng(0)
+    return sample_delays(projection.delay_ms, n_edges, dt_ms, nothing, name=f"projection {name!r}: delay_ms")
 
 
 def _usual_span(value: Any, steps: np.ndarray[Any, Any], edges: EdgeList, dt_ms: float) -> tuple[int, int] | None:
@@ -288,15 +299,25 @@ def _is_monotone(projection: Projection, layout: Layout) -> bool:
 
 
 def _edge_weights(name: str, receptor: str, value: Any, edges: EdgeList, key: GraphKey) -> np.ndarray[Any, Any]:
-    where = f"projection {name!r}: weight" + (f" of {receptor}" if receptor else "")
-    if value is None:
-        if edges.weight is None:
-            raise ValueError(f"{where}: none given, and the connectivity brings none; give a number or a distribution")
-        return edges.weight
+    where = weight_name(name, receptor)
+    check_given(where, value, edges.weight is not None)
     if edges.weight is not None:
-        raise ValueError(f"{where}: given twice, by the connectivity and by the projection; drop one")
+        return edges.weight
     generator = key.generator(f"weight {receptor}")
     return sample_values(value, (len(edges),), generator, name=where, dtype=float_dtype())
+
+
+def weight_name(projection: str, receptor: str) -> str:
+    """What to call a weight in an error."""
+    return f"projection {projection!r}: weight" + (f" of {receptor}" if receptor else "")
+
+
+def check_given(where: str, value: Any, weighted: bool) -> None:
+    """A weight is given by the projection or by its connectivity, not by both or none."""
+    if value is None and not weighted:
+        raise ValueError(f"{where}: none given, and the connectivity brings none; give a number or a distribution")
+    if value is not None and weighted:
+        raise ValueError(f"{where}: given twice, by the connectivity and by the projection; drop one")
 
 
 def _stack(rows: list[Any], n_padded: int) -> Any:
@@ -342,7 +363,7 @@ def build_groups(populations: Populations, layout: Layout, links: list[AbstractL
     return groups
 
 
-def _form(projection: Projection, source: Population) -> str:
+def propagation_form(projection: Projection, source: Population) -> str:
     """How emissions travel: ids of spikes, or numbers where gradients or amplitudes do."""
     if projection.propagation == "bcoo":
         return "bcoo"

@@ -125,27 +125,14 @@ class Network(eqx.Module):
         native: bool | None = None,
         threads: int = 1,
     ) -> None:
-        if isinstance(dt_ms, bool) or not isinstance(dt_ms, float | int | np.number) or not 0 < dt_ms < np.inf:
-            raise ValueError(f"Network.dt_ms: got {dt_ms!r}; allowed: a number > 0, such as 0.1")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-            raise ValueError(f"Network.seed: got {seed!r}; allowed: a whole number from 0 to 2^32 - 1")
-        if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or not 1 <= threads <= 256:
-            raise ValueError(
-                f"Network.threads: got {threads!r}; allowed: a whole number from 1 to 256, at most the cores"
-            )
         projections, stimuli = dict(projections or {}), dict(stimuli or {})
+        layout = lay_out(populations, projections, dt_ms, seed, threads)
+        links = build.build_links(populations, projections, layout, float(dt_ms), int(seed))
         self.dt_ms, self.seed = float(dt_ms), jnp.asarray(seed, jnp.uint32)
         self.native, self.threads = kernels.native_available() if native is None else native, int(threads)
-        build.check_names(populations, projections)
-        build.check_step(populations, self.dt_ms)
-        layout = build.Layout(populations, build.levels(populations, projections, self.dt_ms))
-        links = build.build_links(populations, projections, layout, self.dt_ms, int(seed))
         self.groups = tuple(build.build_groups(populations, layout, links, int(seed)))
         self.links = tuple(links)
-        self.stimuli = {
-            name: _bind_stimulus(name, stimulus, populations, layout, self.dt_ms)
-            for name, stimulus in sorted(stimuli.items())
-        }
+        self.stimuli = bind_stimuli(stimuli, populations, layout, self.dt_ms)
 
     def place(self, population: str) -> tuple[int, int, int]:
         """Group, first index and size of a population.
@@ -249,6 +236,28 @@ class Network(eqx.Module):
 def _bytes(tree: Any) -> str:
     n = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree) if hasattr(x, "dtype"))
     return f"{n / 2**20:.1f} MiB" if n >= 2**20 else f"{n / 2**10:.1f} KiB"
+
+
+def lay_out(
+    populations: Mapping[str, Population], projections: Mapping[str, Projection], dt_ms: float, seed: int, threads: int
+) -> build.Layout:
+    """Where each population stands, after checks of everything that needs no drawing."""
+    if isinstance(dt_ms, bool) or not isinstance(dt_ms, float | int | np.number) or not 0 < dt_ms < np.inf:
+        raise ValueError(f"Network.dt_ms: got {dt_ms!r}; allowed: a number > 0, such as 0.1")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise ValueError(f"Network.seed: got {seed!r}; allowed: a whole number from 0 to 2^32 - 1")
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or not 1 <= threads <= 256:
+        raise ValueError(f"Network.threads: got {threads!r}; allowed: a whole number from 1 to 256, at most the cores")
+    build.check_names(populations, projections)
+    build.check_step(populations, float(dt_ms))
+    return build.Layout(populations, build.levels(populations, projections, float(dt_ms)))
+
+
+def bind_stimuli(
+    stimuli: Mapping[str, AbstractStimulus], populations: Mapping[str, Population], layout: build.Layout, dt_ms: float
+) -> dict[str, BoundStimulus]:
+    """Stimuli checked for their targets, in the order of their names."""
+    return {name: _bind_stimulus(name, s, populations, layout, dt_ms) for name, s in sorted(stimuli.items())}
 
 
 def _bind_stimulus(

@@ -3,6 +3,8 @@
 `run` and `simulate` share one loop (`advance`); a new kind of record gets its collector in `_plan.py`.
 """
 
+from ._outline import Outline as Outline
+from ._outline import outline as outline
 from ._run import run as run
 from ._simulate import simulate as simulate
 from ._solution import Solution as Solution

@@ -67,7 +67,7 @@ class Chunk(NamedTuple):
     finite: tuple[Array, ...]
 
 
-def _is_finite(state: NetworkState) -> tuple[Array, ...]:
+def is_finite(state: NetworkState) -> tuple[Array, ...]:
     def all_finite(tree: Any) -> Array:
         checks = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
         return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
@@ -81,7 +81,7 @@ def run_chunk(
 ) -> Chunk:
     """One compiled chunk; compiled once for each structure, plan and length."""
     final, kept, samples, counts = advance(net, state, inputs, plan, lengths)
-    return Chunk(final, kept, samples, counts, _is_finite(final))
+    return Chunk(final, kept, samples, counts, is_finite(final))
 
 
 def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
@@ -98,7 +98,7 @@ def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
     return need
 
 
-def _chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
+def chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
     """Steps of a chunk: whole blocks of samples, or parts of a long one; equal parts of the checkpoint period."""
     unit = max(plan.stride, 1)
     if chunk_ms is not None:
@@ -259,7 +259,7 @@ def simulate(
     stream = options.get("stream")
     store: AbstractStore = MemoryStore() if stream is None else FileStore(stream, first)
     driver = _Driver(net, state, plan)
-    length = _chunk_steps(net, plan, n_steps, options.get("chunk_ms"), every)
+    length = chunk_steps(net, plan, n_steps, options.get("chunk_ms"), every)
     result = "done"
     with progress_bar(bool(options.get("progress")), n_steps * net.dt_ms) as report:
         done = 0
@@ -283,15 +283,21 @@ def simulate(
 
 def _begin(net: Network, state: NetworkState | None, capacity: int | None) -> tuple[NetworkState, int]:
     """State to start from, and its room: a sixteenth of the largest group, at least 64; it grows as needed."""
+    capacity = initial_capacity(net, capacity)
+    if state is None:
+        return net.init_state(capacity), capacity
+    capacity = max(capacity, capacity_of(check_state(net, state)))
+    return resize(net, state, capacity), capacity
+
+
+def initial_capacity(net: Network, capacity: int | None) -> int:
+    """Room for spikes to start with."""
     if capacity is None:
         largest = max((g.size for g in net.groups), default=1)
-        capacity = max(64, 1 << max(largest // 16 - 1, 0).bit_length())
-    elif isinstance(capacity, bool) or not isinstance(capacity, int | np.integer) or capacity < 1:
+        return max(64, 1 << max(largest // 16 - 1, 0).bit_length())
+    if isinstance(capacity, bool) or not isinstance(capacity, int | np.integer) or capacity < 1:
         raise ValueError(f"simulate: got capacity {capacity!r}; allowed: a whole number >= 1, or None")
-    if state is None:
-        return net.init_state(int(capacity)), int(capacity)
-    capacity = max(int(capacity), capacity_of(check_state(net, state)))
-    return resize(net, state, capacity), capacity
+    return int(capacity)
 
 
 def _check_span(net: Network, first: int, last: int, continued: bool) -> None:
