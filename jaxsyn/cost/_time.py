@@ -61,7 +61,7 @@ def step_seconds(
     """
     graph_bytes = sum(d.graph_bytes for d in deliveries)
     in_use = sum(p.size * p.n_bytes for p in work.programs)
-    neurons = sum(_program_seconds(p, machine, in_use, spiking) for p in work.programs)
+    neurons = sum((_program_seconds(p, machine, in_use, spiking) for p in work.programs), start=0.0)
     spikes = work.emitting * machine.emit_s
     for d in deliveries:
         far = _beyond(d.row_bytes, machine.cache_bytes)
