@@ -10,6 +10,7 @@ COMMANDS = {
     "speed": "time one task",
     "long": "a long run with streaming and checkpoints: memory, faults, resuming",
     "peers": "time one network here and in another simulator",
+    "report": "run everything that is missing and write the page of benchmarks",
     "learning": "train on a data set and score what was learned",
 }
 

@@ -40,7 +40,7 @@ def coba(n):
 
 
 def brunel(n):
-    return graph.models.brunel(n // 5)
+    return graph.models.brunel(n // 5, epsilon=min(1.0, 1250 / n))  # 1000 and 250 inputs, or all there are
 
 
 def pd14(percent):
@@ -83,7 +83,7 @@ def main():
 def synapses(net, n):
     """How many were drawn; in expectation, as the arrays are padded."""
     if a.task == "brunel":
-        return net.populations[0].size // 10 * n + net.populations[1].size // 10 * n
+        return round(min(1.0, 1250 / n) * n * n)
     if a.task == "pd14":
         return sum(p.connectivity.n for p in net.projections)
     return round(min(1.0, 80.0 / n) * n * n)
