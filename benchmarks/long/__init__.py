@@ -4,12 +4,14 @@ N sparsely connected LIF neurons (80 excitatory and 20 inhibitory inputs each, d
 1 Hz) for S steps of 0.1 ms. Spikes of each chunk go to disk, ten checkpoints too. The network is then built anew,
 restored from the checkpoint in the middle and run to the end. Exit status 1 unless
 
-- the memory of the process after each chunk is flat within 1 % once the first tenth of the chunks is done,
+- the memory of the process is flat within 1 %: after the first tenth of the chunks, its largest value after a chunk
+  grows by no more from the first half of the others to the second,
 - the spikes of the last second (the second half, if that is shorter) are those of the resumed run, and some,
 - the last state is that of the resumed run.
 
-Keys: those of `speed`, and steps, chunks, memory_first_MB, memory_last_MB, memory_growth (largest over smallest, less
-1, after the first tenth), spikes, last_spikes, spikes_equal, state_equal, ok.
+Keys: those of `speed`, and steps, chunks, memory_first_MB, memory_last_MB, memory_growth (this growth), memory_spread
+(largest over smallest, less 1: the buffers of a chunk may or may not be back with the system when it is looked at),
+spikes, last_spikes, spikes_equal, state_equal, ok.
 """
 
 import argparse
@@ -32,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise SystemExit(f"long: --steps {arguments.steps}, must be a multiple of 40")
     if arguments.n < 125 or arguments.threads < 1 or not 0 <= arguments.seed < 2**31:
         raise SystemExit("long: --n must be at least 125, --threads at least 1, --seed from 0 to 2^31 - 1")
-    pin(arguments.threads)
+    pin(arguments.threads, pool=1)
     from ._run import measure
 
     line = measure(arguments.steps, arguments.n, arguments.threads, arguments.seed)

@@ -17,7 +17,7 @@ CHECKPOINTS = 10
 FLAT = 0.01
 
 
-def network(n: int, seed: int) -> js.Network:
+def network(n: int, seed: int, threads: int) -> js.Network:
     """Inhibition-dominated, kept below threshold on average, so that chance decides who fires."""
     cell = js.neurons.LIF(20.0, 200.0, E_L_mV=0.0, V_th_mV=20.0, V_reset_mV=10.0)
     sizes = {"E": 4 * n // 5, "I": n - 4 * n // 5}
@@ -36,7 +36,7 @@ def network(n: int, seed: int) -> js.Network:
         for name, (inputs, weight_mV) in weights.items()
     }
     drive = js.stimuli.Poisson(("E", "I"), rate_Hz=1400.0, weight_mV=0.5)
-    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed)
+    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, threads=threads)
 
 
 class Watch:
@@ -63,7 +63,7 @@ def chunk_of(steps: int) -> int:
 def measure(steps: int, n: int, threads: int, seed: int) -> dict[str, Any]:
     """Run a network, resume it from the middle, compare; one line."""
     began = time.perf_counter()
-    net = network(n, seed)
+    net = network(n, seed, threads)
     build_s = time.perf_counter() - began
     chunk, record = chunk_of(steps), js.record.Spikes()
     chunks = steps // chunk
@@ -75,14 +75,15 @@ def measure(steps: int, n: int, threads: int, seed: int) -> dict[str, Any]:
         began = time.perf_counter()
         whole = js.simulate(net, steps * DT_MS, record=record, stream=here / "whole", checkpoint=watch)
         wall_s = time.perf_counter() - began - whole.compile_s
-        again = network(n, seed)
+        again = network(n, seed, threads)
         state = js.checkpoint.restore(here / "checkpoints", again, step=steps // 2)
         rest = js.simulate(again, steps // 2 * DT_MS, record=record, state=state, stream=here / "rest")
         number, last, equal = compare(whole, rest, steps)
     pairs = zip(jax.tree.leaves(membranes(whole)), jax.tree.leaves(membranes(rest)), strict=True)
     same = all(np.array_equal(a, b) for a, b in pairs)
     settled = watch.memory_MB[chunks // 10 :]
-    growth = max(settled) / min(settled) - 1.0
+    half = len(settled) // 2
+    growth = max(settled[half:]) / max(settled[:half]) - 1.0
     bio_s = steps / STEPS_PER_S
     result = Measurement(
         n=n,
@@ -98,6 +99,7 @@ def measure(steps: int, n: int, threads: int, seed: int) -> dict[str, Any]:
             "memory_first_MB": round(settled[0], 1),
             "memory_last_MB": round(settled[-1], 1),
             "memory_growth": round(growth, 5),
+            "memory_spread": round(max(settled) / min(settled) - 1.0, 5),
             "spikes": number,
             "last_spikes": last,
             "spikes_equal": equal,

@@ -210,7 +210,7 @@ def _long(results: Results) -> str:
     return f"""## A long run
 
 {size} with streaming and checkpoints took {took:.0f} s.
-Memory after the first tenth of {line["chunks"]} chunks: {memory}, spread {100 * line["memory_growth"]:.2f} %.
+Memory after the first tenth of {line["chunks"]} chunks: {memory}; growth {100 * line["memory_growth"]:.2f} %.
 A run resumed from the middle: spikes of the last second ({line["last_spikes"]}) {spikes}, last state {state}.
 {_command("long")}"""
 

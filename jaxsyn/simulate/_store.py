@@ -1,9 +1,12 @@
 """Where the records of finished chunks go: memory, or one file a chunk."""
 
 import abc
+import ctypes
+import functools
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +64,22 @@ class FileStore(AbstractStore):
         with part.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         part.replace(final)
+        return_freed_memory()
 
     def read(self, name: str) -> list[np.ndarray[Any, Any]]:
         return read_chunks(chunk_files(self.folder, self._first), name)
+
+
+def return_freed_memory() -> None:
+    """Give freed pages back to the system, where the C library can: glibc keeps those of chunk after chunk."""
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def read_chunks(paths: list[Path], name: str) -> list[np.ndarray[Any, Any]]:

@@ -8,6 +8,7 @@ import pytest
 
 import jaxsyn as js
 from jaxsyn.simulate import load_stream
+from jaxsyn.simulate._store import FileStore, _malloc_trim
 
 RECORDS = [
     js.record.Spikes(),
@@ -105,3 +106,18 @@ def test_a_loaded_stream_is_not_written(net: js.Network, tmp_path: pathlib.Path)
 
     with pytest.raises(ValueError, match="read only"):
         _Stream([]).append(0, {})
+
+
+@pytest.mark.skipif(_malloc_trim() is None, reason="the C library cannot give freed pages back")
+def test_freed_memory_goes_back_to_the_system(tmp_path: pathlib.Path) -> None:
+    def resident_MB() -> float:
+        line = next(s for s in pathlib.Path("/proc/self/status").read_text().splitlines() if s.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024 / 1e6
+
+    arrays = [np.ones(8192) for _ in range(2000)]  # 64 KiB each, below what glibc maps by itself
+    pins = arrays[::10]
+    del arrays
+    before = resident_MB()
+    FileStore(tmp_path, 0).append(0, {"span": np.zeros(2)})
+    assert resident_MB() < before - 50.0
+    assert len(pins) == 200
