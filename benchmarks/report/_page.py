@@ -109,6 +109,8 @@ def _networks(results: Results) -> str:
         text = f"{own['n']} neurons, {own['synapses'] / 1e6:.3g} million synapses. {_command(words)}"
         if cell.seeds > 1:
             text += f", jaxsyn with `--seed` 1 to {cell.seeds}"
+        once = [NAMES[name] for name, run in cell.theirs().items() if "--repeats 1 " in run.key]
+        text += f"; {' and '.join(once)} one run" if once else ""
         head = ("", "s/s", "of ours", "rate (Hz)", "build (s)", "compile (s)", "peak (MB)")
         parts.append(f"### {title(cell)}\n\n{text}\n\n{table(head, rows)}")
     if not parts:

@@ -35,7 +35,7 @@ def growth(options: Options) -> Measurement:
         compile_s=max(line["compile_s"] for line in lines),
         seconds=[last[f"run_s_per_bio_s{end}"] for end in ("_min", "", "_max")],
         rate_Hz=last["rate_Hz"],
-        more={"exponent": round(exponent, 4), "of_each_n": lines},
+        more={"peak_MB": last["peak_MB"], "exponent": round(exponent, 4), "of_each_n": lines},
     )
 
 

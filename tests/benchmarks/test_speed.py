@@ -107,6 +107,7 @@ def test_growth_fits_the_slope_over_processes_of_their_own() -> None:
     check(line, "growth")
     small, large = line["of_each_n"]
     assert (small["n"], large["n"], line["n"]) == (1000, 10_000, 10_000)
+    assert line["peak_MB"] == large["peak_MB"]
     assert line["exponent"] == pytest.approx(np.log10(large["run_s_per_bio_s"] / small["run_s_per_bio_s"]), abs=1e-3)
     with pytest.raises(SystemExit, match="10000"):
         measure(arguments("growth", "--n", "9999"), None)
