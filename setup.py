@@ -16,7 +16,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 FOLDER = "jaxsyn/kernels/csrc"
-SOURCES = [f"{FOLDER}/{name}.cc" for name in ("jaxsyn_kernels", "elementwise", "threads")]
+SOURCES = [f"{FOLDER}/{name}.cc" for name in ("jaxsyn_kernels", "elementwise", "spike_products", "threads")]
 UNIX_FLAGS = [
     *("-O3", "-g0", "-std=c++17", "-fvisibility=hidden", "-DNDEBUG", "-fno-strict-aliasing"),
     *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),  # same bits on all machines

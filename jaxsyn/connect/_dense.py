@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from .. import kernels
 from . import _checks as check
 from ._distributions import Value
 from ._transform import AbstractBoundTransform, AbstractTransform, Shape, check_input, initial, one_weight
@@ -33,6 +34,11 @@ class BoundDense(AbstractBoundTransform):
         check_input("Dense", x, self.weight.shape[:1])
         y = x @ self.weight
         return (y if self.bias is None else y + self.bias), statistics
+
+    def of_spikes(self, x: jax.Array, *, native: bool) -> jax.Array:
+        """The same for spikes as bool, bits or numbers: zeros among them cost nothing where native code runs."""
+        y = kernels.spike_matmul(x, self.weight, native=native)
+        return y if self.bias is None else y + self.bias
 
     def init_statistics(self) -> tuple[()]:
         """No statistics."""

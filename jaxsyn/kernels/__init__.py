@@ -6,6 +6,7 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 
 - `push`, `pull`, `outer`: values along the synapses of a sparse graph, and its two transposes; differentiable.
 - `deliver`, `emit`: spikes as indices in a ring of steps; not differentiable.
+- `spike_matmul`: spikes times a dense matrix, by events; differentiable.
 - `pack`, `unpack`, `unpack_events`: spikes as bits.
 - `elementwise`: a function of each neuron by itself, run as a program of vector instructions.
 - `settle`: the identity, behind which values are in memory and not computed again for each consumer.
@@ -36,6 +37,7 @@ from ._random import random_bits as random_bits
 from ._random import stream_id as stream_id
 from ._random import uniform as uniform
 from ._settle import settle as settle
+from ._spike_products import spike_matmul as spike_matmul
 from ._trilinear import outer as outer
 from ._trilinear import pull as pull
 from ._trilinear import push as push

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 
 # Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
-_VERSION = 4
-_NAMES = ("push", "pull", "outer", "deliver", "emit", "pack", "settle", "elementwise")
+_VERSION = 5
+_NAMES = ("push", "pull", "outer", "deliver", "emit", "pack", "settle", "elementwise", "spike_matmul", "spike_outer")
 _TARGETS = tuple(f"jaxsyn_{name}" for name in _NAMES)
 _REMEDY = "With a C++17 compiler, reinstall jaxsyn, or run `python setup.py build_ext --inplace` in a source checkout."
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._core import Array, ArrayLike
 from ._library import require_native
-from ._primitive import Operand, define_kernel
+from ._primitive import Operand, batch_rows, define_kernel
 
 WORD = 32
 
@@ -32,6 +32,7 @@ def _infer(spikes: Any) -> list[jax.core.ShapedArray]:
 
 
 _pack_p = define_kernel("pack", (Operand.LANES,), _infer, _pack)
+batch_rows(_pack_p)
 
 
 def pack(spikes: ArrayLike, *, native: bool) -> Array:

@@ -231,3 +231,64 @@ def define_barrier(name: str) -> Any:
     ad.primitive_jvps[primitive] = lambda primals, tangents, native: (primitive.bind(*primals, native=native), tangents)
     batching.primitive_batchers[primitive] = lambda args, dims, native: (primitive.bind(*args, native=native), dims)
     return primitive
+
+
+def define_bilinear(matmul: Any, outer: Any, matmul_form: Callable[..., Outputs], outer_form: Any) -> None:
+    """Derivatives and lanes of y = x w (`matmul`) and w = x^T g (`outer`).
+
+    Each is linear in its second operand and the other's transpose; derivatives by x are dense products. With `swap`, x
+    is (a, b, n), and y or g are (b, a, m).
+    """
+    for primitive, partner, form in ((matmul, outer, matmul_form), (outer, matmul, outer_form)):
+        ad.primitive_jvps[primitive] = functools.partial(_bilinear_jvp, primitive, form)
+        ad.primitive_transposes[primitive] = functools.partial(_bilinear_transpose, partner)
+        batching.primitive_batchers[primitive] = functools.partial(_bilinear_batch, primitive, form, matmul_form)
+
+
+def _bilinear_jvp(primitive: Any, form: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:
+    x, other = primals
+    dx, d_other = tangents
+    terms = []
+    if not isinstance(d_other, ad.Zero):
+        terms.append(primitive.bind(x, d_other, **params)[0])
+    if not isinstance(dx, ad.Zero):
+        terms.append(form(dx, other, n=params["n"], swap=params["swap"])[0])
+    return primitive.bind(x, other, **params), [functools.reduce(jax.lax.add, terms)]
+
+
+def _bilinear_transpose(partner: Any, cotangents: Any, x: Any, other: Any, **params: Any) -> Any:
+    (cotangent,) = cotangents
+    if isinstance(cotangent, ad.Zero):
+        return [None, ad.Zero(other.aval)]
+    return [None, partner.bind(x, cotangent, **params)[0]]
+
+
+def _bilinear_batch(
+    primitive: Any, form: Callable[..., Outputs], matmul_form: Any, args: Any, dims: Any, **params: Any
+) -> Any:
+    """Lanes become rows of x where the matrix is shared; dense products of each lane otherwise."""
+    (x, other), (d_x, d_other) = args, dims
+    if d_other is None and form is matmul_form:
+        if params["swap"]:
+            x, d_x = jnp.swapaxes(jnp.moveaxis(x, d_x, 0), 1, 2), 0
+            params["swap"] = False
+        elif d_x == 0 and x.ndim == 3:
+            return primitive.bind(x, other, **{**params, "swap": True}), [1]
+        if d_x == x.ndim - 1:
+            x, d_x = jnp.moveaxis(x, d_x, 0), 0
+        return primitive.bind(x, other, **params), [d_x]
+    dense = jax.vmap(functools.partial(form, n=params["n"], swap=params["swap"]), (d_x, d_other))
+    return dense(x, other), [0]
+
+
+def batch_rows(primitive: Any) -> None:
+    """Let lanes of a primitive of one operand, whose last axis alone it works on, stay where they are."""
+
+    def batch(args: Any, dims: Any, **params: Any) -> Any:
+        (x,), (dim,) = args, dims
+        if dim == x.ndim - 1:
+            x, dim = jnp.moveaxis(x, dim, 0), 0
+        results = primitive.bind(x, **params)
+        return results, [dim] * len(results)
+
+    batching.primitive_batchers[primitive] = batch

@@ -4,6 +4,10 @@ This is the only room that sees neurons, receptors, stimuli, plasticity and conn
 connection between groups is a new `AbstractLink`; the step (`_step.py`) says when its arrivals count.
 """
 
+from ._chunk import Chunk as Chunk
+from ._components import Component as Component
+from ._components import components as components
+from ._components import takes_bits as takes_bits
 from ._group import Emission as Emission
 from ._group import Group as Group
 from ._group import GroupState as GroupState
@@ -12,6 +16,7 @@ from ._link import AbstractLink as AbstractLink
 from ._link import LinkState as LinkState
 from ._link import SparseLink as SparseLink
 from ._link import TransformLink as TransformLink
+from ._link import number as number
 from ._load import deliveries as deliveries
 from ._load import model_second as model_second
 from ._load import population_rates as population_rates

@@ -12,6 +12,7 @@ from ..connect import (
     AbstractDistribution,
     AbstractRule,
     AbstractTransform,
+    BoundDense,
     EdgeList,
     GraphKey,
     arrange,
@@ -21,7 +22,7 @@ from ..connect import (
     sample_delays,
     sample_values,
 )
-from ..neurons import IzhikevichPublished
+from ..neurons import IzhikevichPublished, LeakyIntegrator
 from ._group import Group, carries_values, fuse, model_key
 from ._link import AbstractLink, SparseLink, TransformLink
 from ._population import Population
@@ -198,6 +199,7 @@ def transform_link(
         receptors=(receptor,),
         slots=delay + 1,
         instant=delay == 0,
+        by_events=isinstance(bound, BoundDense) and not isinstance(source.neuron, LeakyIntegrator),
     )
 
 

@@ -274,5 +274,7 @@ def emit(
         if after:
             values, _ = kernels.settle((values, list(after)), native=native)
         now = emission.values if emission.values is not None else emission.spikes.astype(values.dtype)
+        if values.shape[0] == 1:
+            return GroupState(state.membrane, state.clamp, ids, counts, now[None], peak)
         values = jax.lax.dynamic_update_index_in_dim(values, now, tick % values.shape[0], 0)
     return GroupState(state.membrane, state.clamp, ids, counts, values, peak)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from .. import kernels
 from .._core import Array, float_dtype, without_gradient
-from ..connect import AbstractBoundTransform, SparseGraph, bcoo_push
+from ..connect import AbstractBoundTransform, BoundDense, SparseGraph, bcoo_push
 from ..plasticity import AbstractShortTerm
 
 
@@ -150,6 +150,7 @@ class TransformLink(AbstractLink):
         receptors: Names of the receptors it reaches; "" for discrete neurons.
         slots: Steps of history it needs: longest delay + 1.
         instant: Whether it has synapses of delay 0.
+        by_events: Whether zeros among the emissions are skipped: a dense matrix behind spikes.
         first_target, n_targets: Slice of the target population within its group.
     Example:
         >>> import jaxsyn as js
@@ -173,18 +174,28 @@ class TransformLink(AbstractLink):
     receptors: tuple[str, ...] = eqx.field(static=True)
     slots: int = eqx.field(static=True)
     instant: bool = eqx.field(static=True)
+    by_events: bool = eqx.field(static=True)
 
     def init_state(self) -> LinkState:
         """Statistics before training."""
         return LinkState(None, None, self.transform.init_statistics())
 
-    def deliver(
-        self, state: LinkState, values: Array, tick: Array, size: int, *, training: bool, axis_name: str | None
-    ) -> tuple[Array, LinkState]:
-        """Arrivals due at `tick` for the whole target group, (1, size), from a ring of numbers (slots, n)."""
+    def sent(self, values: Array, tick: Array) -> Array:
+        """What arrives at `tick`, (n_sources,), from a ring of numbers (slots, n)."""
         row = values[(tick - self.delay_steps) % values.shape[0]] if values.shape[0] > 1 else values[0]
-        sent = row[self.first : self.first + self.n_sources]
-        out, statistics = self.transform(sent, state.statistics, training=training, axis_name=axis_name)
+        return row[self.first : self.first + self.n_sources]
+
+    def deliver(
+        self, state: LinkState, sent: Array, size: int, *, training: bool, axis_name: str | None, native: bool
+    ) -> tuple[Array, LinkState]:
+        """Arrivals for the whole target group, (1, size), of numbers or bool that were sent."""
+        statistics = state.statistics
+        if isinstance(self.transform, BoundDense) and self.by_events:
+            out = self.transform.of_spikes(sent, native=native)
+        else:
+            out, statistics = self.transform(
+                number(sent, self.n_sources), statistics, training=training, axis_name=axis_name
+            )
         out = self.gain * spread(out, self.first_target, size)
         return out[None, :], LinkState(state.release, state.values, statistics)
 
@@ -195,6 +206,12 @@ def remember(state: LinkState, amplitude: Array | None, tick: Array) -> LinkStat
         return state
     ring = jax.lax.dynamic_update_index_in_dim(state.values, amplitude, tick % state.values.shape[0], 0)
     return LinkState(state.release, ring, state.statistics)
+
+
+def number(values: Array, n: int) -> Array:
+    """Emissions of n neurons as floats: they may be numbers, bool or packed bits."""
+    values = kernels.unpack(values, n) if values.dtype == jnp.uint32 else values
+    return values if jnp.issubdtype(values.dtype, jnp.floating) else values.astype(float_dtype())
 
 
 def spread(values: Array, first: int, size: int) -> Array:

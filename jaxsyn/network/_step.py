@@ -84,7 +84,7 @@ def prepare(net: Network) -> Prepared:
     return Prepared(groups, stimuli)
 
 
-class _Moment:
+class Moment:
     """Working values of one step: what comes from outside, and the parts of the state as they become new."""
 
     def __init__(self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode) -> None:
@@ -93,34 +93,41 @@ class _Moment:
         self.stimuli: dict[str, Any] = {}
         self.currents: list[Any] = [0.0] * len(net.groups)
         self.events: list[dict[str, Array]] = [{} for _ in net.groups]
-        self.emissions: list[Emission] = []
+        self.emissions: dict[int, Emission] = {}
         self.amplitudes: dict[int, Array] = {}
         self.reads: list[list[Array]] = [[] for _ in net.groups]  # what was read of each group's history so far
 
+    def draw(self, state: NetworkState) -> dict[str, Array]:
+        """Values of the stimuli in this step."""
+        values = {}
+        for name, bound in self.net.stimuli.items():
+            draw, prepared = Draw(self.net.seed, bound.stream), self.prepared.stimuli[name]
+            sample = functools.partial(_sample, bound.stimulus, prepared, draw, state.tick)
+            native, before = self.net.native and bound.stimulus.independent, state.stimuli[name]
+            self.stimuli[name], values[name] = kernels.elementwise(
+                *(sample, bound.size, before), native=native, threads=self.net.threads
+            )
+        return values
+
     def stimulate(self, state: NetworkState, inputs: Inputs) -> None:
         """Currents and events of this step, from stimuli and from the caller's inputs."""
-        net = self.net
+        net, values = self.net, self.draw(state)
         for name, bound in net.stimuli.items():
-            draw, prepared = Draw(net.seed, bound.stream), self.prepared.stimuli[name]
-            sample = functools.partial(_sample, bound.stimulus, prepared, draw, state.tick)
-            native = net.native and bound.stimulus.independent
-            self.stimuli[name], value = kernels.elementwise(
-                *(sample, bound.size, state.stimuli[name]), native=native, threads=net.threads
-            )
+            value = values[name]
             for part in bound.parts:
                 size = net.groups[part.group].size
                 if isinstance(bound.stimulus, AbstractWaveform):
-                    self.currents[part.group] = self.currents[part.group] + _placed(value, part, size)
+                    self.currents[part.group] = self.currents[part.group] + placed(value, part, size)
                 for receptor, weight in bound.weights.items():
-                    _add(self.events[part.group], receptor, _placed(weight * value, part, size))
+                    _add(self.events[part.group], receptor, placed(weight * value, part, size))
         for key, value in inputs.items():
             population, _, receptor = key.partition(".")
             g, first, _ = net.place(population)
-            placed = spread(value.astype(float_dtype()), first, net.groups[g].size)
+            given = spread(value.astype(float_dtype()), first, net.groups[g].size)
             if receptor or not net.groups[g].continuous:
-                _add(self.events[g], receptor, placed)
+                _add(self.events[g], receptor, given)
             else:
-                self.currents[g] = self.currents[g] + placed
+                self.currents[g] = self.currents[g] + given
 
     def arrivals(self, g: int, receptors: Sequence[str]) -> dict[str, Array]:
         """Summed arrivals due now at some receptors of a group, shape (n,) each; absent where nothing arrives."""
@@ -163,7 +170,10 @@ class _Moment:
         assert isinstance(link, TransformLink)
         size, mode = self.net.groups[link.target].size, self.mode
         out, self.links[i] = link.deliver(
-            self.links[i], ring, self.tick, size, training=mode.training, axis_name=mode.axis_name
+            *(self.links[i], link.sent(ring, self.tick), size),
+            training=mode.training,
+            axis_name=mode.axis_name,
+            native=self.net.native,
         )
         return out
 
@@ -180,6 +190,8 @@ class _Moment:
                 return _recur(group, membrane, sum(jumps, start=current))
             return _advance(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
 
+        if group.surrogate is not None:  # derivatives keep what goes in, and compute the rest again in one pass
+            advance = jax.checkpoint(advance, prevent_cse=False)
         parts, emission = kernels.elementwise(
             *(advance, group.size, (state.membrane, state.clamp), current, list(arrivals.values())),
             native=net.native and group.surrogate is None,
@@ -188,7 +200,7 @@ class _Moment:
         state = _with(state, *parts)
         if group.real is not None:
             emission = emission.only(group.real)
-        self.emissions.append(emission)
+        self.emissions[g] = emission
         self.groups[g] = state
         for i, link in enumerate(net.links):
             if isinstance(link, SparseLink) and link.source == g and link.short_term is not None:
@@ -201,7 +213,17 @@ class _Moment:
 
     def sent(self) -> Sent:
         """What all groups and links emitted in this step."""
-        return Sent(tuple(self.emissions), self.amplitudes)
+        return Sent(tuple(self.emissions.values()), self.amplitudes)
+
+    def advance(self, groups: Sequence[int]) -> NetworkState:
+        """The state after a step of some groups, in the order that zero-delay projections into them need."""
+        for g in groups:
+            self.fire(g)
+        if self.mode.exchange is not None:
+            self.groups, self.links = self.mode.exchange(self.groups, self.links, self.sent(), self.tick)
+        for g in groups:
+            self.receive(g)
+        return NetworkState(self.tick, tuple(self.groups), tuple(self.links), self.stimuli)
 
     def receive(self, g: int) -> None:
         """Arrivals due now enter the kinetic receptors of a group."""
@@ -250,7 +272,7 @@ def _numbers(emission: Emission) -> Array:
     return emission.spikes.astype(float_dtype()) if emission.values is None else emission.values
 
 
-def _placed(value: Array, part: Part, size: int) -> Array:
+def placed(value: Array, part: Part, size: int) -> Array:
     """The share of a stimulus that goes to one group, as an array of the whole group (or a scalar, if all get it)."""
     if jnp.ndim(value) == 0:
         return value if part.size == size else spread(jnp.broadcast_to(value, (part.size,)), part.first, size)
@@ -354,13 +376,7 @@ def step(
         >>> int(state.tick)
         1
     """
-    moment = _Moment(net, prepared, state, mode)
+    moment = Moment(net, prepared, state, mode)
     moment.stimulate(state, inputs)
-    for g in range(len(net.groups)):  # in the order in which zero-delay projections that act at once need them
-        moment.fire(g)
-    if mode.exchange is not None:
-        moment.groups, moment.links = mode.exchange(moment.groups, moment.links, moment.sent(), moment.tick)
-    for g in range(len(net.groups)):
-        moment.receive(g)
-    done = NetworkState(moment.tick, tuple(moment.groups), tuple(moment.links), moment.stimuli)
-    return done, tuple(moment.emissions)
+    done = moment.advance(range(len(net.groups)))
+    return done, tuple(moment.emissions.values())

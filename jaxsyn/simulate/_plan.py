@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import kernels, record
 from .._core import Array, float_dtype, is_concrete
-from ..network import AbstractLink, Emission, Network, NetworkState, SparseLink
+from ..network import AbstractLink, Emission, Network, NetworkState, SparseLink, number
 from ..neurons import LeakyIntegrator, Relay
 
 Kept = dict[str, Any]
@@ -135,6 +135,32 @@ class Plan(eqx.Module):
             spikes, total = self._spikes(net, g, emissions)[first : first + size], counts[f"total {p}"]
             out[f"total {p}"] = total + jnp.sum(spikes, dtype=total.dtype)
         return out
+
+    def each_chunk(self, net: Network, emissions: Sequence[Array]) -> Kept:
+        """Spikes of a chunk of steps, (steps, n) by population, given what each group emitted."""
+        out: Kept = {}
+        for p in self.spikes or ():
+            g, first, size = net.place(p)
+            group, values = net.groups[g], emissions[g]
+            values = number(values, group.size) if group.carries_values else values
+            out[p] = values[:, first : first + size]
+        return out
+
+    def count_chunk(self, net: Network, counts: Kept, emissions: Sequence[Array]) -> tuple[Kept, Kept]:
+        """Counters of neurons after a chunk, and spikes of each population in each of its steps."""
+        out, totals = dict(counts), {}
+        for g in self.counted_groups(net):
+            before = counts[f"count {g}"]
+            out[f"count {g}"] = before + jnp.sum(self._countable(net, g, emissions), axis=0, dtype=before.dtype)
+        for p, _ in self.windows:
+            g, first, size = net.place(p)
+            spikes = self._countable(net, g, emissions)[:, first : first + size]
+            totals[f"total {p}"] = jnp.sum(spikes, axis=1, dtype=self._dtype(net, g))
+        return out, totals
+
+    def _countable(self, net: Network, g: int, emissions: Sequence[Array]) -> Array:
+        graded = jnp.issubdtype(self._dtype(net, g), jnp.floating)
+        return emissions[g] if graded else number(emissions[g], net.groups[g].size) > 0
 
     def counted(self, net: Network, counts: Kept, population: str) -> Array:
         """Spikes of each neuron of a population, (..., n)."""

@@ -10,6 +10,7 @@ import numpy as np
 from .. import record as records
 from .._core import Array, float_dtype
 from ..network import SIMULATE, Mode, Network, NetworkState, prepare, step
+from ._chunks import advance_by_chunks, by_chunks
 from ._plan import Kept, Plan, make_plan, stack_blocks
 from ._room import check_floats, check_state, resize
 
@@ -33,7 +34,7 @@ def check_inputs(net: Network, inputs: Mapping[str, Any] | None, n_steps: int) -
         if not any(jnp.issubdtype(dtype, kind) for kind in (jnp.bool_, jnp.integer, jnp.floating)):
             raise ValueError(f"inputs[{key!r}]: got {dtype} values; allowed: real numbers, whole numbers or booleans")
         array = jnp.asarray(value)
-        if not jnp.issubdtype(dtype, jnp.floating):
+        if jnp.issubdtype(dtype, jnp.integer):
             array = array.astype(float_dtype())
         if array.shape != (n_steps, size):
             raise ValueError(
@@ -116,6 +117,7 @@ def run(
     record: Sequence[records.AbstractRecord] = (),
     training: bool = False,
     axis_name: str | None = None,
+    remat: bool = True,
 ) -> tuple[NetworkState, dict[str, Any]]:
     """Step a network n times: pure, traceable, differentiable, one sample (batch with `jax.vmap`).
 
@@ -124,10 +126,12 @@ def run(
         n_steps: Number of steps, static.
         state: State at the start; default `net.init_state()`. It gets room for a spike of every neuron in a step.
         inputs: Arrays (n_steps, n) by population ("in": spikes or drive of discrete neurons, pA for continuous ones)
-            or receptor ("E.AMPA": arrivals in its weight unit).
+            or receptor ("E.AMPA": arrivals in its weight unit). Spikes given as bool need the least memory and time.
         record: What to keep; sampling periods count from the start of this run.
         training: Batch normalization uses and updates batch statistics.
         axis_name: Name of the `jax.vmap` axis of the batch, for batch statistics.
+        remat: Whether derivatives compute each chunk of steps again instead of storing it: memory grows with the
+            square root of `n_steps` and not with it.
     Returns:
         Final state, and what was recorded: `out["spikes"]` maps populations to (n_steps, n), with gradient where the
         population has a surrogate; state variables (samples, k), means (samples,), rates in Hz (windows,), counts (n,).
@@ -149,7 +153,15 @@ def run(
     plan = make_plan(net, record, packed=False, capacity=None)
     xs = check_inputs(net, inputs, n_steps)
     state = net.init_state() if state is None else resize(net, check_state(net, state), net.size())
-    final, kept, samples, counts = advance(net, state, xs, plan, (int(n_steps), 0), Mode(training, axis_name))
+    mode = Mode(training, axis_name)
+    if by_chunks(net, plan):
+        final, kept, samples, counts = advance_by_chunks(net, state, xs, plan, int(n_steps), (mode, remat))
+        at_ends = {p: counts[f"total {p}"][window - 1 :: window] for p, window in plan.windows}
+    else:
+        final, kept, samples, counts = advance(net, state, xs, plan, (int(n_steps), 0), mode)
+        counts, each = {k: v[-1] for k, v in counts.items()}, counts
+        blocks = {p: window // plan.stride for p, window in plan.windows}
+        at_ends = {p: each[f"total {p}"][1:-1][k::k] for p, k in blocks.items()}
     out: dict[str, Any] = {}
     if plan.spikes is not None:
         out["spikes"] = kept
@@ -157,8 +169,9 @@ def run(
         every = s.period // plan.stride
         out[s.name] = s.trim(net, samples[s.name][every - 1 :: every])
     for p in plan.counts:
-        out[f"count {p}"] = plan.counted(net, counts, p)[-1]
+        out[f"count {p}"] = plan.counted(net, counts, p)
     for p, window in plan.windows:
-        at_ends = counts[f"total {p}"][1:-1][:: window // plan.stride].astype(float_dtype())
-        out[f"rate {p}"] = jnp.diff(at_ends) / (max(net.size(p), 1) * window * net.dt_ms * 1e-3)
+        ends = at_ends[p].astype(float_dtype())
+        in_windows = jnp.diff(ends, prepend=jnp.zeros(1, ends.dtype))
+        out[f"rate {p}"] = in_windows / (max(net.size(p), 1) * window * net.dt_ms * 1e-3)
     return final, out

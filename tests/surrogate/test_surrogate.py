@@ -9,6 +9,8 @@ import jaxsyn as js
 from jaxsyn.surrogate import hard_spike
 
 ALL = [js.surrogate.SuperSpike(), js.surrogate.Triangle(), js.surrogate.Arctangent(), js.surrogate.Sigmoid()]
+ALL += [js.surrogate.Boxcar(), js.surrogate.Exponential(), js.surrogate.Gaussian(), js.surrogate.MultiGaussian()]
+ALL += [js.surrogate.StraightThrough()]
 
 
 @pytest.mark.parametrize("surrogate", ALL, ids=lambda s: type(s).__name__)
@@ -17,9 +19,26 @@ def test_values_are_spikes_and_gradients_are_finite_at_any_input(surrogate):
     np.testing.assert_array_equal(surrogate(gap), np.asarray(gap) >= 0)
     slope = jax.vmap(jax.grad(surrogate))(gap)
     assert np.isfinite(np.asarray(slope)).all()
-    assert (np.asarray(slope) >= 0).all()
+    assert (np.asarray(slope) >= 0).all() or isinstance(surrogate, js.surrogate.MultiGaussian)
     np.testing.assert_allclose(slope, surrogate.derivative(gap))
     assert float(slope[4]) == max(np.asarray(slope).tolist())
+
+
+@pytest.mark.parametrize("name", ["SuperSpike", "Arctangent", "Sigmoid", "Boxcar", "Exponential", "Gaussian"])
+def test_the_area_of_a_density_is_one(name):
+    """Those that are the density of a threshold noise; SuperSpike has 2 / k."""
+    surrogate = getattr(js.surrogate, name)(k=2.0)
+    x = jnp.linspace(-400.0, 400.0, 800_001)
+    area = float(jnp.sum(surrogate.derivative(x)) * (x[1] - x[0]))
+    assert area == pytest.approx(1.0, abs=4e-3)
+
+
+def test_the_multi_gaussian_is_that_of_the_paper():
+    found = js.surrogate.MultiGaussian(k=2.0, h=0.15).derivative(jnp.asarray([0.0, 0.3, -2.0]))
+    normal = lambda x, m, s: np.exp(-0.5 * ((x - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))  # noqa: E731
+    for x, value in zip((0.0, 0.3, -2.0), found, strict=True):
+        expected = 1.15 * normal(x, 0, 0.5) - 0.15 * (normal(x, 0.5, 3.0) + normal(x, -0.5, 3.0))
+        assert float(value) == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_own_surrogate_takes_three_lines():

@@ -1,0 +1,302 @@
+"""Many steps at once: the network part by part, each over a chunk of the time axis.
+
+Groups that reach each other in a loop are stepped together; what lies before them has emitted for the whole chunk
+already, so that its arrivals are one product over all steps. The result is that of `step`, up to the rounding of sums.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._core import Array, float_dtype
+from ..stimuli import AbstractWaveform
+from ._components import Component, relays, vectorizes
+from ._group import Emission, GroupState
+from ._link import AbstractLink, SparseLink, TransformLink, number, spread
+from ._network import Network, NetworkState
+from ._step import Mode, Moment, Prepared, placed
+
+Sample = Callable[[Component, NetworkState], dict[str, Array]]
+
+
+class Chunk(eqx.Module):
+    """A chunk of steps of a network, component by component.
+
+    Args:
+        net: The network.
+        prepared: What `prepare(net)` gave.
+        n_steps: Number of steps.
+        mode: See `step`.
+        parts: What `components(net, mode)` gave.
+        sample: What to keep of a component at the end of each step, by name.
+    Example:
+        >>> import jaxsyn as js
+        >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
+        >>> parts = js.network.components(net)
+        >>> chunk = js.network.Chunk(net, js.network.prepare(net), 5, js.network.SIMULATE, parts, lambda *_: {})
+        >>> state, emissions, _ = chunk.advance(net.init_state(), {})
+        >>> emissions[0].shape
+        (5, 2)
+    """
+
+    net: Network
+    prepared: Prepared
+    n_steps: int = eqx.field(static=True)
+    mode: Mode = eqx.field(static=True)
+    parts: tuple[Component, ...] = eqx.field(static=True)
+    sample: Sample = eqx.field(static=True)
+
+    def advance(
+        self, state: NetworkState, inputs: Mapping[str, Array]
+    ) -> tuple[NetworkState, list[Array], dict[str, Array]]:
+        """Run all components through the steps; inputs are (n_steps, size).
+
+        Returns:
+            State after the chunk; what each group emitted, (n_steps, n); samples of each step by name.
+        """
+        net = self.net
+        stimuli, currents, events = self._external(state, inputs)
+        emissions: list[Any] = [None] * len(net.groups)
+        groups, links = list(state.groups), list(state.links)
+        samples: dict[str, Array] = {}
+        for part in self.parts:
+            for i in part.outer:
+                link = net.links[i]
+                arrivals = arrivals_of(net, link, state, i, emissions[link.source])
+                for k, receptor in enumerate(link.receptors):
+                    _add(events[link.target], receptor, arrivals[:, k])
+            if relays(net, part):
+                (g,) = part.groups
+                emissions[g] = events[g].get("", jnp.zeros((self.n_steps, net.groups[g].size), float_dtype()))
+            else:
+                inner = tuple(net.links[i] for i in part.inner)
+                rest = _Rest(eqx.tree_at(lambda n: n.links, net, ()), self.prepared, state, (currents, events))
+                ends, link_ends, emitted, kept = _stepped(inner, rest, _Fixed(self, part))
+                for g, end, values in zip(part.groups, ends, emitted, strict=True):
+                    groups[g], emissions[g] = end, values
+                for i, end in zip(part.inner, link_ends, strict=True):
+                    links[i] = end
+                samples |= kept
+            for g in part.groups:
+                history = _history(net, part, g)
+                groups[g] = _remember(groups[g], state.groups[g], emissions[g], state.tick, history)
+        return NetworkState(state.tick + self.n_steps, tuple(groups), tuple(links), stimuli), emissions, samples
+
+    def _external(self, state: NetworkState, inputs: Mapping[str, Array]) -> Any:
+        """Stimuli and inputs of all steps: state of the stimuli, currents and events of each group."""
+        net = self.net
+        currents: list[Any] = [None] * len(net.groups)
+        events: list[dict[str, Array]] = [{} for _ in net.groups]
+
+        def draw(carry: Any, _: None) -> Any:
+            moment = Moment(net, self.prepared, carry, self.mode)
+            values = moment.draw(carry)
+            after = NetworkState(carry.tick + 1, carry.groups, carry.links, moment.stimuli)
+            return after, values
+
+        start = NetworkState(state.tick, (), (), state.stimuli)
+        end, values = jax.lax.scan(draw, start, None, length=self.n_steps) if net.stimuli else (start, {})
+        for name, bound in net.stimuli.items():
+            for part in bound.parts:
+                size = net.groups[part.group].size
+                place = jax.vmap(functools.partial(placed, part=part, size=size))
+                if isinstance(bound.stimulus, AbstractWaveform):
+                    current = place(values[name])
+                    before = currents[part.group]
+                    currents[part.group] = current if before is None else before + current
+                for receptor, weight in bound.weights.items():
+                    weighted = jax.vmap(functools.partial(jnp.multiply, weight))(values[name])
+                    _add(events[part.group], receptor, place(weighted))
+        for key, value in inputs.items():
+            population, _, receptor = key.partition(".")
+            g, first, size = net.place(population)
+            group = net.groups[g]
+            rows = value
+            if value.dtype != jnp.uint32:
+                rows = jax.vmap(lambda x, f=first, n=group.size: spread(x, f, n))(number(value, size))
+            if receptor or not group.continuous:
+                _add(events[g], receptor, rows)
+            else:
+                before = currents[g]
+                currents[g] = rows if before is None else before + rows
+        return end.stimuli, currents, events
+
+
+def arrivals_of(net: Network, link: AbstractLink, state: NetworkState, index: int, emitted: Array) -> Array:
+    """Arrivals over link number `index` in all steps, (steps, receptors, n), from what its source emitted in them."""
+    n_steps, history, slots, n = emitted.shape[0], emitted, 1, net.groups[link.source].size
+    ring = state.groups[link.source].values
+    if ring is not None and link.slots > 1:
+        slots = ring.shape[0]
+        history = jnp.concatenate([_unrolled(ring, state.tick), number(emitted, n)])
+    if isinstance(link, SparseLink):
+        ticks = jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
+        history = number(history, n)
+        return jax.vmap(lambda tick: link.deliver_values(history, tick, link.first, native=net.native))(ticks)
+    assert isinstance(link, TransformLink)
+    rows, before, size = history, state.links[index], net.groups[link.target].size
+    if slots > 1:
+        rows = jax.lax.dynamic_slice_in_dim(history, slots - 1 - link.delay_steps, n_steps)
+    sent = rows if link.n_sources == n else rows[:, link.first : link.first + link.n_sources]
+
+    def deliver(row: Array) -> Array:
+        return link.deliver(before, row, size, training=False, axis_name=None, native=net.native)[0]
+
+    return jax.vmap(deliver)(sent)
+
+
+class _Rest(eqx.Module):
+    """What stepping a component depends on besides its inner links: the network without links, and what came before."""
+
+    net: Network
+    prepared: Prepared
+    state: NetworkState
+    drive: Any
+
+
+class _Fixed(eqx.Module):
+    """What it depends on without derivative."""
+
+    n_steps: int = eqx.field(static=True)
+    mode: Mode = eqx.field(static=True)
+    sample: Sample = eqx.field(static=True)
+    part: Component = eqx.field(static=True)
+
+    def __init__(self, chunk: Chunk, part: Component) -> None:
+        self.n_steps, self.mode, self.sample, self.part = chunk.n_steps, chunk.mode, chunk.sample, part
+
+
+def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed) -> Any:
+    """Step a component; `more` is added to the arrivals of a group, (steps, n), by group and receptor."""
+    part, state = fixed.part, rest.state
+    net = eqx.tree_at(lambda n: n.links, rest.net, links)
+    currents, events = rest.drive
+    xs = [(currents[g], dict(events[g])) for g in part.groups]
+    for g, receptor, rows in more:
+        _add(xs[part.groups.index(g)][1], receptor, rows)
+
+    def one(carry: Any, x: Any) -> Any:
+        now = list(state.groups)
+        for g, own in zip(part.groups, carry[1], strict=True):
+            now[g] = own
+        moment = Moment(net, rest.prepared, NetworkState(carry[0], tuple(now), carry[2], {}), fixed.mode)
+        for g, (current, arriving) in zip(part.groups, x, strict=True):
+            moment.currents[g] = 0.0 if current is None else current
+            moment.events[g] = dict(arriving)
+        after = moment.advance(part.groups)
+        kept = [_emitted(moment.emissions[g]) for g in part.groups]
+        mine = tuple(after.groups[g] for g in part.groups)
+        return (after.tick, mine, after.links), (kept, fixed.sample(part, after))
+
+    start = tuple(_carried(state.groups[g], state.tick, _history(net, part, g, links)) for g in part.groups)
+    carry = (state.tick, start, tuple(state.links[i] for i in part.inner))
+    (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps)
+    return ends, link_ends, emitted, samples
+
+
+@eqx.filter_custom_jvp
+def _stepped(links: tuple[AbstractLink, ...], rest: _Rest, fixed: _Fixed) -> Any:
+    """Step a component: states of its groups and inner links after it, emissions and samples of each step.
+
+    Its derivative by the inner links is one product over all steps: what a change of a weight adds to the arrivals
+    follows from the emissions, which are known by then.
+    """
+    return _scan(links, rest, (), fixed)
+
+
+@_stepped.def_jvp  # type: ignore[untyped-decorator]
+def _stepped_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    links, rest, fixed = primals
+    d_links, d_rest, _ = tangents
+    wanted = [i for i, k in enumerate(links) if jax.tree.leaves(d_links[i]) and vectorizes(k, fixed.mode)]
+    stepwise = tuple(None if i in wanted else d for i, d in enumerate(d_links))
+    places = [(links[i].target, receptor) for i in wanted for receptor in links[i].receptors]
+    zeros = [jnp.zeros((fixed.n_steps, rest.net.groups[g].size), float_dtype()) for g, _ in places]
+    d_moving = (stepwise, d_rest)
+    moving = jax.tree.map(lambda d, x: None if d is None else x, d_moving, (links, rest), is_leaf=_is_none)
+
+    def run(moving: Any, zeros: list[Array]) -> Any:
+        own_links, own_rest = eqx.combine(moving, (links, rest))
+        more = [(g, receptor, rows) for (g, receptor), rows in zip(places, zeros, strict=True)]
+        return _scan(own_links, own_rest, more, fixed)
+
+    out, push = jax.linearize(run, moving, zeros)
+    added: list[Array] = []
+    for i in wanted:
+        change = _change(links[i], d_links[i], rest, fixed.part, (out[2], fixed.part.inner[i]))
+        added += [change[:, k] for k in range(len(links[i].receptors))]
+    return out, jax.tree.map(_without_float0, push(d_moving, added))
+
+
+def _change(link: AbstractLink, d_link: Any, rest: _Rest, part: Component, sent: tuple[Any, int]) -> Array:
+    """What a change of a link adds to its arrivals in all steps, (steps, receptors, n)."""
+    emitted, index = sent
+    emitted = emitted[part.groups.index(link.source)]
+    moving = jax.tree.map(lambda d, x: None if d is None else x, d_link, link, is_leaf=_is_none)
+
+    def arrive(moving: Any) -> Array:
+        return arrivals_of(rest.net, eqx.combine(moving, link), rest.state, index, emitted)
+
+    change: Array = jax.jvp(arrive, (moving,), (d_link,))[1]
+    return change
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def _without_float0(x: Any) -> Any:
+    return None if x.dtype == jax.dtypes.float0 else x
+
+
+def _history(net: Network, part: Component, g: int, links: Sequence[AbstractLink] | None = None) -> str:
+    """How much of a group's history the steps carry: none, the last emission, or the ring as it is."""
+    inner = [k for k in (links or [net.links[i] for i in part.inner]) if k.source == g]
+    if not inner:
+        return "none"
+    last = all(
+        isinstance(k, TransformLink) and k.slots == 2 and k.target <= g and net.groups[k.target].at_once(k.receptors[0])
+        for k in inner
+    )
+    return "last" if last else "ring"
+
+
+def _add(total: dict[str, Array], receptor: str, rows: Array) -> None:
+    total[receptor] = total[receptor] + rows if receptor in total else rows
+
+
+def _emitted(emission: Emission) -> Array:
+    return emission.spikes if emission.values is None else emission.values
+
+
+def _unrolled(ring: Array, tick: Array) -> Array:
+    """The emissions of a ring in the order of time, without the oldest, (slots - 1, n)."""
+    slots = ring.shape[0]
+    return ring[(tick - jnp.arange(slots - 2, -1, -1, dtype=jnp.int32)) % slots]
+
+
+def _with_ring(state: GroupState, ring: Array | None) -> GroupState:
+    return GroupState(state.membrane, state.clamp, state.ids, state.counts, ring, state.peak)
+
+
+def _carried(state: GroupState, tick: Array, history: str) -> GroupState:
+    """The state with as much history as the steps need."""
+    if state.values is None or history == "ring":
+        return state
+    return _with_ring(state, state.values[tick % state.values.shape[0]][None] if history == "last" else None)
+
+
+def _remember(state: GroupState, before: GroupState, emitted: Array, tick: Array, history: str) -> GroupState:
+    """The state after a chunk that began at `tick`, with the ring of the last emissions."""
+    ring = before.values
+    if ring is None or history == "ring":
+        return state
+    slots, n_steps = ring.shape[0], emitted.shape[0]
+    all_of_them = jnp.concatenate([_unrolled(ring, tick), number(emitted, ring.shape[1])])
+    last = slots + n_steps - 2  # where the emission of the last step stands
+    age = (tick + n_steps - jnp.arange(slots, dtype=jnp.int32)) % slots
+    return _with_ring(state, all_of_them[last - age])

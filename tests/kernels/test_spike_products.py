@@ -1,0 +1,108 @@
+"""Spikes times a matrix: against NumPy in every form, and its derivatives and lanes against the dense product."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsyn import kernels
+from tests.kernels.reference import each_form, needs_native
+
+SHAPES = [((5,), 70, 20), ((3, 40), 64, 33), ((600,), 130, 256), ((2, 3, 4), 31, 1), ((0,), 8, 8), ((4, 300), 257, 48)]
+
+
+def spikes(shape: tuple[int, ...], n: int, density: float, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).random((*shape, n)) < density
+
+
+def form_of(x: Any, form: str, dtype: Any) -> Any:
+    if form == "bits":
+        return kernels.pack(x, native=False)
+    if form == "bool":
+        return jnp.asarray(x)
+    values = x.astype(dtype)
+    return jnp.asarray(values if form == "ones" else values * np.linspace(-2.0, 3.0, x.shape[-1]).astype(dtype))
+
+
+@each_form
+@pytest.mark.parametrize("form", ["bits", "bool", "ones", "amplitudes"])
+@pytest.mark.parametrize("density", [0.0, 0.05, 1.0])
+def test_products_and_weight_gradients_are_those_of_numpy(native: bool, form: str, density: float) -> None:
+    for lead, n, m in SHAPES:
+        rng = np.random.default_rng(n)
+        x = form_of(spikes(lead, n, density), form, np.float32)
+        dense = np.asarray(form_of(spikes(lead, n, density), "ones" if form in ("bits", "bool") else form, np.float64))
+        w, g = rng.normal(size=(n, m)).astype(np.float32), rng.normal(size=(*lead, m)).astype(np.float32)
+        y, pull = jax.vjp(lambda w, x=x: kernels.spike_matmul(x, w, native=native), jnp.asarray(w))
+        (dw,) = pull(jnp.asarray(g))
+        np.testing.assert_allclose(y, dense @ w, rtol=1e-5, atol=1e-4)
+        expected = np.einsum("ri,rj->ij", dense.reshape(-1, n), g.reshape(-1, m).astype(float))
+        np.testing.assert_allclose(dw, expected, rtol=1e-5, atol=2e-4)
+
+
+@needs_native
+def test_double_precision() -> None:
+    with jax.enable_x64(True):
+        x, w = jnp.asarray(spikes((7, 9), 40, 0.3)), jnp.asarray(np.random.default_rng(0).normal(size=(40, 21)))
+        y, pull = jax.vjp(lambda w: kernels.spike_matmul(x, w, native=True), w)
+        np.testing.assert_allclose(y, np.asarray(x) @ np.asarray(w), rtol=1e-13)
+        (dw,) = pull(y)
+        np.testing.assert_allclose(dw, np.einsum("abi,abj->ij", np.asarray(x, float), np.asarray(y)), rtol=1e-13)
+
+
+@each_form
+def test_lanes_and_derivatives_are_those_of_the_dense_product(native: bool) -> None:
+    """A scan over time in a batch, as a network has it: two products, and every derivative of it, in both modes."""
+    rng = np.random.default_rng(3)
+    x = jnp.asarray(rng.random((6, 5, 40)) < 0.2)  # batch, time, sources
+    w = {"a": rng.normal(size=(40, 24)).astype(np.float32), "b": rng.normal(size=(24, 3)).astype(np.float32)}
+    w = jax.tree.map(jnp.asarray, w)
+
+    def loss(w: Any, product: Any) -> jax.Array:
+        def one(x: jax.Array) -> jax.Array:
+            rows = jax.vmap(lambda row: product(row, w["a"]))(x)
+            _, s = jax.lax.scan(lambda v, i: (0.5 * v + i, jnp.tanh(v + i)), jnp.zeros(24), rows)
+            return jnp.sum(jax.vmap(lambda row: product(row, w["b"]))(s) ** 2)
+
+        return jnp.mean(jax.vmap(one)(x))
+
+    def own(x: jax.Array, w: jax.Array) -> jax.Array:
+        return kernels.spike_matmul(x, w, native=native)
+
+    def dense(x: jax.Array, w: jax.Array) -> jax.Array:
+        return x.astype(w.dtype) @ w
+
+    direction = jax.tree.map(lambda v: jnp.asarray(rng.normal(size=v.shape), jnp.float32), w)
+    for derive in (
+        lambda p: jax.jit(jax.value_and_grad(lambda w: loss(w, p)))(w),
+        lambda p: jax.jvp(lambda w: loss(w, p), (w,), (direction,)),
+        lambda p: jax.jvp(jax.grad(lambda w: loss(w, p)), (w,), (direction,)),
+        lambda p: jax.vmap(jax.grad(lambda w: loss(w, p)))(jax.tree.map(lambda v: jnp.stack([v, 2 * v]), w)),
+    ):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-3), derive(own), derive(dense))
+
+
+@needs_native
+def test_the_number_of_threads_changes_no_bit() -> None:
+    """Sums run in one order: a product is the same whole or in parts."""
+    x = jnp.asarray(spikes((64, 40), 300, 0.2).astype(np.float32))
+    w = jnp.asarray(np.random.default_rng(1).normal(size=(300, 77)), jnp.float32)
+    whole = kernels.spike_matmul(x, w, native=True)
+    parts = [kernels.spike_matmul(part, w, native=True) for part in x]
+    np.testing.assert_array_equal(whole, jnp.stack(parts))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "message"),
+    [
+        (jnp.zeros((2, 3), bool), jnp.zeros((4, 2)), r"got shapes \(2, 3\) and \(4, 2\), must be"),
+        (jnp.zeros((2, 2), jnp.uint32), jnp.zeros((32, 2)), r"\(\.\.\., ceil\(n / 32\)\) for bits"),
+        (jnp.zeros((2, 4), jnp.int32), jnp.zeros((4, 2)), "must be bool, uint32"),
+        (jnp.zeros(4, bool), jnp.zeros(4), "got shapes"),
+    ],
+)
+def test_wrong_operands_are_refused(x: Any, w: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kernels.spike_matmul(x, w, native=False)

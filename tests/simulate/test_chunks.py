@@ -1,0 +1,147 @@
+"""Runs chunk by chunk: what one gets is what stepping gives, for any length, part and delay, and in little memory."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsyn as js
+from jaxsyn.network import components
+from jaxsyn.simulate._chunks import chunk_length
+
+T = 23
+
+
+def network(native: bool | None = None) -> js.Network:
+    """Bits in, a recurrent layer, a loop of two populations with delays, a sparse projection, continuous cells, noise."""
+    surrogate = js.surrogate.SuperSpike(k=5.0)
+    cell = js.neurons.DiscreteLIF(decay=0.8, threshold=0.5)
+    current = {"x": js.receptors.Current(js.receptors.Exponential(3.0)), "d": js.receptors.Delta()}
+    populations = {
+        "in": js.Population(js.neurons.Relay(), 33),
+        "a": js.Population(cell, 12, surrogate=surrogate),
+        "b": js.Population(js.neurons.DiscreteALIF(threshold=0.5), 9, surrogate=surrogate),
+        "c": js.Population(js.neurons.DiscreteCuBaLIF(threshold=0.4), 7, surrogate=surrogate),
+        "lif": js.Population(js.neurons.LIF(), 6, current, surrogate=js.surrogate.SuperSpike(k=1.0), refractory_ms=2.0),
+        "out": js.Population(js.neurons.LeakyIntegrator(), 4),
+    }
+    dense, some = js.connect.Dense, js.connect.FixedProbability(0.5)
+    spread = js.connect.Normal(0.3, 0.4)
+    projections = {
+        "in_a": js.Projection("in", "a", dense(bias=True)),
+        "a_a": js.Projection("a", "a", dense(), delay_ms=1.0, gain=0.7),
+        "a_b": js.Projection("a", "b", some, weight=spread, delay_ms=2.0),
+        "b_c": js.Projection("b", "c", dense(weight=spread)),
+        "c_b": js.Projection("c", "b", dense(weight=spread), delay_ms=3.0),
+        "in_lif": js.Projection("in", "lif", dense(), weight_mV={"d": js.connect.Normal(1.0, 2.0)}, delay_ms=1.0),
+        "a_lif": js.Projection("a", "lif", some, weight_pA={"x": js.connect.Normal(90.0, 9.0)}, delay_ms=2.0),
+        "lif_out": js.Projection("lif", "out", dense(), delay_ms=4.0),
+        "c_out": js.Projection("c", "out", dense()),
+    }
+    stimuli = {
+        "noise": js.stimuli.Poisson("a", rate_Hz=100.0, weight=0.5),
+        "drive": js.stimuli.Constant("lif", I_pA=150.0),
+    }
+    return js.Network(populations, projections, stimuli, dt_ms=1.0, native=native)
+
+
+RECORDS = [js.record.Spikes(), js.record.State("out.v"), js.record.State("lif.V_mV"), js.record.SpikeCount("b")]
+RECORDS += [js.record.Rate("c", every_ms=5.0), js.record.Mean("a.v")]
+
+
+def inputs(kind: Any = bool) -> dict[str, Any]:
+    return {"in": jnp.asarray((np.random.default_rng(5).random((T, 33)) < 0.2).astype(kind))}
+
+
+def stepped(net: js.Network, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The same by `js.network.step`, one step after the other."""
+    prepared = js.network.prepare(net)
+
+    def one(state: Any, x: Any) -> Any:
+        state, emissions = js.network.step(net, prepared, state, x)
+        return state, {net.groups[g].name: e.values for g, e in enumerate(emissions)}
+
+    return jax.jit(lambda given: jax.lax.scan(one, net.init_state(), given))(given)
+
+
+@pytest.mark.parametrize("kind", [bool, np.float32])
+def test_chunks_give_what_steps_give(kind: Any) -> None:
+    net = network()
+    assert [[net.groups[g].name for g in part.groups] for part in components(net)][:2] == [["in"], ["a"]]
+    assert sorted(len(part.groups) for part in components(net)) == [1, 1, 1, 1, 2]  # b and c form a loop
+    state, out = jax.jit(lambda x: js.run(net, T, inputs=x, record=RECORDS[:1]))(inputs(kind))
+    expected, emitted = stepped(net, {"in": inputs(np.float32)["in"]})
+    for name, values in emitted.items():
+        np.testing.assert_allclose(out["spikes"][name], values, rtol=1e-4, atol=1e-4, err_msg=name)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), state, expected)
+    assert all(float(jnp.mean(out["spikes"][name])) > 0.01 for name in ("a", "b", "c", "lif"))
+
+
+def test_a_run_in_two_parts_is_the_run_in_one() -> None:
+    net = network()
+    given = inputs()
+    state, whole = js.run(net, T, inputs=given, record=RECORDS[:3])
+    middle, first = js.run(net, 9, inputs={"in": given["in"][:9]}, record=RECORDS[:3])
+    end, second = js.run(net, T - 9, state=middle, inputs={"in": given["in"][9:]}, record=RECORDS[:3])
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)  # noqa: E731
+    jax.tree.map(close, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, second), whole)
+    jax.tree.map(close, end, state)
+
+
+@pytest.mark.parametrize("remat", [True, False])
+def test_gradients_are_those_of_stepping(remat: bool) -> None:
+    """Every float of the network at once, through a loss of everything that can be recorded, in a batch."""
+    net = network()
+    chosen = js.train.trainable(net, parameters=["b.beta", "a.threshold", "a_a.gain", "out.decay", "lif.tau_m_ms"])
+    weights, rest = eqx.partition(net, chosen)
+    batch = jnp.stack([inputs()["in"], inputs()["in"][::-1]])
+
+    def loss(weights: Any, run: Any) -> jax.Array:
+        return jnp.mean(jax.vmap(lambda x: run(eqx.combine(weights, rest), {"in": x}))(batch))
+
+    def weighted(spikes: dict[str, jax.Array]) -> jax.Array:
+        return sum(jnp.sum(jnp.sin(1.0 + jnp.arange(float(v.size))).reshape(v.shape) * v) for v in spikes.values())
+
+    def by_chunks(net: js.Network, given: dict[str, Any]) -> jax.Array:
+        _, out = js.run(net, T, inputs=given, record=RECORDS[:1], remat=remat)
+        return weighted(out["spikes"])
+
+    def by_steps(net: js.Network, given: dict[str, Any]) -> jax.Array:
+        _, out = stepped(net, {"in": given["in"].astype(jnp.float32)})
+        return weighted(out)
+
+    own, expected = (jax.jit(jax.grad(lambda w, run=run: loss(w, run)))(weights) for run in (by_chunks, by_steps))
+    scale = max(float(jnp.max(jnp.abs(g))) for g in jax.tree.leaves(expected))
+    for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(expected), strict=True):
+        assert float(jnp.max(jnp.abs(a - b))) < 1e-5 * scale
+        assert float(jnp.max(jnp.abs(b))) > 0
+
+
+def test_memory_grows_with_the_root_of_the_steps() -> None:
+    cell = js.Population(js.neurons.DiscreteALIF(), 64, surrogate=js.surrogate.SuperSpike())
+    populations = {"in": js.Population(js.neurons.Relay(), 4), "h": cell}
+    net = js.Network(populations, {"w": js.Projection("in", "h", js.connect.Dense())}, dt_ms=1.0)
+    weights, rest = eqx.partition(net, js.train.trainable(net))
+
+    def temporaries(n_steps: int, remat: bool) -> int:
+        def loss(weights: Any, x: jax.Array) -> jax.Array:
+            records = [js.record.SpikeCount("h")]
+            _, out = js.run(eqx.combine(weights, rest), n_steps, inputs={"in": x}, record=records, remat=remat)
+            return jnp.sum(out["count h"] ** 2)
+
+        batched = jax.jit(jax.grad(lambda w, x: jnp.sum(jax.vmap(loss, (None, 0))(w, x))))
+        memory = batched.lower(weights, jax.ShapeDtypeStruct((8, n_steps, 4), jnp.bool_)).compile().memory_analysis()
+        return int(memory.temp_size_in_bytes)
+
+    assert temporaries(4096, remat=True) < 5 * temporaries(256, remat=True)
+    assert temporaries(4096, remat=True) * 10 < temporaries(4096, remat=False)
+
+
+def test_chunk_lengths_fit() -> None:
+    for n_steps in (1, 7, 100, 250, 1000, 4096):
+        for stride in (1, 3, 20):
+            assert chunk_length(n_steps, stride) % stride == 0
+    assert chunk_length(100, 1) == 10
