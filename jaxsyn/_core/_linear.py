@@ -6,6 +6,8 @@ place (Rotter and Diesmann 1999, Biol. Cybern. 81:381).
 """
 
 import dataclasses
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +35,9 @@ class LinearSystem:
     rest: dict[Name, Array] = dataclasses.field(default_factory=dict)
 
 
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["entries", "rest"], meta_fields=["variables"]
+)  # derivatives pass through what a run prepares
 @dataclasses.dataclass(frozen=True)
 class Propagator:
     """The exact step of a `LinearSystem` over one interval: `entries[row, column]` of exp(A t) - 1, zeros left out.
@@ -42,8 +47,8 @@ class Propagator:
     """
 
     variables: tuple[Name, ...]
-    entries: Entries
-    rest: dict[Name, Array]
+    entries: dict[tuple[Name, Name], Any]
+    rest: dict[Name, Any]
 
     def apply(self, values: dict[Name, Array], I_pA: Array | None) -> dict[Name, Array]:
         """Values of all variables one interval later, I_pA held constant meanwhile. Shapes (n,)."""

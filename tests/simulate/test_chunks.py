@@ -16,7 +16,7 @@ T = 23
 
 
 def network(native: bool | None = None) -> js.Network:
-    """Bits in, a recurrent layer, a loop of two populations with delays, a sparse projection, continuous cells, noise."""
+    """Bits in, a recurrent layer, a loop of two with delays, sparse projections, continuous cells, noise."""
     surrogate = js.surrogate.SuperSpike(k=5.0)
     cell = js.neurons.DiscreteLIF(decay=0.8, threshold=0.5)
     current = {"x": js.receptors.Current(js.receptors.Exponential(3.0)), "d": js.receptors.Delta()}
