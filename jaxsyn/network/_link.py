@@ -209,7 +209,18 @@ def remember(state: LinkState, amplitude: Array | None, tick: Array) -> LinkStat
 
 
 def number(values: Array, n: int) -> Array:
-    """Emissions of n neurons as floats: they may be numbers, bool or packed bits."""
+    """Emissions as floats.
+
+    Args:
+        values: Numbers or bool (..., n), or bits as `kernels.pack` gives them.
+        n: Number of neurons.
+    Returns:
+        Numbers, shape (..., n).
+    Example:
+        >>> import jax.numpy as jnp, jaxsyn as js
+        >>> js.network.number(jnp.asarray([True, False]), 2).tolist()
+        [1.0, 0.0]
+    """
     values = kernels.unpack(values, n) if values.dtype == jnp.uint32 else values
     return values if jnp.issubdtype(values.dtype, jnp.floating) else values.astype(float_dtype())
 

@@ -1,7 +1,7 @@
 """`run`: the network stepped n times as one pure function."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -108,6 +108,21 @@ def advance(
     return carry[0], kept, samples, counts
 
 
+class RunOptions(TypedDict, total=False):
+    """Keyword options of `run`.
+
+    Attributes:
+        training: Batch normalization uses and updates batch statistics; default False.
+        axis_name: Name of the `jax.vmap` axis of the batch, for batch statistics.
+        remat: Whether derivatives compute each chunk of steps again instead of storing it, so that memory grows with
+            the square root of `n_steps` and not with it; default True.
+    """
+
+    training: bool
+    axis_name: str | None
+    remat: bool
+
+
 def run(
     net: Network,
     n_steps: int,
@@ -115,9 +130,7 @@ def run(
     state: NetworkState | None = None,
     inputs: Mapping[str, Any] | None = None,
     record: Sequence[records.AbstractRecord] = (),
-    training: bool = False,
-    axis_name: str | None = None,
-    remat: bool = True,
+    **options: Unpack[RunOptions],
 ) -> tuple[NetworkState, dict[str, Any]]:
     """Step a network n times: pure, traceable, differentiable, one sample (batch with `jax.vmap`).
 
@@ -128,10 +141,7 @@ def run(
         inputs: Arrays (n_steps, n) by population ("in": spikes or drive of discrete neurons, pA for continuous ones)
             or receptor ("E.AMPA": arrivals in its weight unit). Spikes given as bool need the least memory and time.
         record: What to keep; sampling periods count from the start of this run.
-        training: Batch normalization uses and updates batch statistics.
-        axis_name: Name of the `jax.vmap` axis of the batch, for batch statistics.
-        remat: Whether derivatives compute each chunk of steps again instead of storing it: memory grows with the
-            square root of `n_steps` and not with it.
+        options: See `RunOptions`: training, axis_name, remat.
     Returns:
         Final state, and what was recorded: `out["spikes"]` maps populations to (n_steps, n), with gradient where the
         population has a surrogate; state variables (samples, k), means (samples,), rates in Hz (windows,), counts (n,).
@@ -153,9 +163,13 @@ def run(
     plan = make_plan(net, record, packed=False, capacity=None)
     xs = check_inputs(net, inputs, n_steps)
     state = net.init_state() if state is None else resize(net, check_state(net, state), net.size())
-    mode = Mode(training, axis_name)
+    unknown = sorted(set(options) - set(RunOptions.__annotations__))
+    if unknown:
+        raise ValueError(f"run: unknown option {unknown[0]!r}; allowed: {', '.join(RunOptions.__annotations__)}")
+    mode = Mode(options.get("training", False), options.get("axis_name"))
     if by_chunks(net, plan):
-        final, kept, samples, counts = advance_by_chunks(net, state, xs, plan, int(n_steps), (mode, remat))
+        how = (mode, options.get("remat", True))
+        final, kept, samples, counts = advance_by_chunks(net, state, xs, plan, int(n_steps), how)
         at_ends = {p: counts[f"total {p}"][window - 1 :: window] for p, window in plan.windows}
     else:
         final, kept, samples, counts = advance(net, state, xs, plan, (int(n_steps), 0), mode)

@@ -4,6 +4,8 @@ A network is trained as it is simulated: give the populations on the way a surro
 and differentiate through `js.run`. Nothing here is needed for that; `fit` is the loop most people would write.
 
 - `count_cross_entropy`, `first_spike_cross_entropy`, `membrane_cross_entropy`: losses of one sample; `accuracy`
+- `rate_error`, `van_rossum_error`: distance from a wanted activity; `activity_band`, `spike_count_band`: penalties of
+  unwanted activity, to be added to a loss; `confusion_matrix`
 - `Classification`: show a sample to a network, read its answer, compare with the label
 - `fit`, `evaluate`: train on a data set with any optax optimizer; score
 - `trainable`: which numbers of a network are trained
@@ -25,6 +27,11 @@ from ._losses import accuracy as accuracy
 from ._losses import count_cross_entropy as count_cross_entropy
 from ._losses import first_spike_cross_entropy as first_spike_cross_entropy
 from ._losses import membrane_cross_entropy as membrane_cross_entropy
+from ._regularizers import activity_band as activity_band
+from ._regularizers import confusion_matrix as confusion_matrix
+from ._regularizers import rate_error as rate_error
+from ._regularizers import spike_count_band as spike_count_band
+from ._regularizers import van_rossum_error as van_rossum_error
 from ._task import AbstractTask as AbstractTask
 from ._task import Classification as Classification
 from ._trainable import trainable as trainable
