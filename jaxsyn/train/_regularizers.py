@@ -117,7 +117,8 @@ def spike_count_band(spikes: Array, low: Any, high: Any) -> Array:
     """
     s = _spikes("spike_count_band", spikes)
     count = jnp.sum(s) / max(s.shape[1], 1)
-    return jnp.maximum(low - count, 0.0) ** 2 + jnp.maximum(count - high, 0.0) ** 2
+    penalty: Array = jnp.maximum(low - count, 0.0) ** 2 + jnp.maximum(count - high, 0.0) ** 2
+    return penalty
 
 
 def confusion_matrix(scores: Any, labels: Any) -> Array:
@@ -143,7 +144,8 @@ def confusion_matrix(scores: Any, labels: Any) -> Array:
         )
     n = scores.shape[1]
     answers = jnp.argmax(scores, axis=1).astype(jnp.int32)
-    return jnp.zeros((n, n), jnp.int32).at[labels.astype(jnp.int32), answers].add(jnp.int32(1))
+    counts: Array = jnp.zeros((n, n), jnp.int32).at[labels.astype(jnp.int32), answers].add(jnp.int32(1))
+    return counts
 
 
 def _spikes(owner: str, spikes: Any) -> Array:
