@@ -155,7 +155,8 @@ def _spikes(owner: str, spikes: Any) -> Array:
             f"{owner}.spikes: got shape {spikes.shape}; allowed: (steps, neurons) of one sample, at least one step; "
             "batch with jax.vmap"
         )
-    return spikes if jnp.issubdtype(spikes.dtype, jnp.floating) else spikes.astype(jnp.float32)
+    numbers: Array = spikes if jnp.issubdtype(spikes.dtype, jnp.floating) else spikes.astype(jnp.float32)
+    return numbers
 
 
 def _targets(owner: str, value: Any, rates: Array) -> Array:
