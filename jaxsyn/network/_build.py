@@ -305,8 +305,7 @@ def _edge_weights(name: str, receptor: str, value: Any, edges: EdgeList, key: Gr
     check_given(where, value, edges.weight is not None)
     if edges.weight is not None:
         return edges.weight
-    generator = key.generator(f"weight {receptor}")
-    return sample_values(value, (len(edges),), generator, name=where, dtype=float_dtype())
+    return sample_values(value, (len(edges),), key.generator(f"weight {receptor}"), name=where, dtype=float_dtype())
 
 
 def weight_name(projection: str, receptor: str) -> str:
