@@ -44,13 +44,13 @@ def propagate(options: Options) -> Measurement:
     ids = jnp.asarray(np.stack([np.sort(draw.choice(n, active, replace=False)) for _ in range(SLOTS)]), jnp.int32)
     counts = jnp.full(SLOTS, active, jnp.int32)
 
-    def step(operands: Any, acc: jax.Array, tick: jax.Array) -> jax.Array:
+    def step(operands: Any, acc: list[jax.Array], tick: jax.Array) -> list[jax.Array]:
         link, ids, counts = operands
         how = {"native": net.native, "threads": net.threads}
-        delivered: jax.Array = link.deliver_ids(acc, ids, counts, tick, **how, refusal="")
+        delivered: list[jax.Array] = link.deliver_ids(acc, ids, counts, tick, **how, refusal="")
         return delivered
 
-    acc = jnp.zeros((1, n), net.links[0].weight.dtype)
+    acc = [jnp.zeros(n, net.links[0].weight.dtype)]
     compile_s, calls, _ = timed_loop(step, (net.links[0], ids, counts), acc, options)
     graph = net.links[0].graph
     events = graph.n_synapses * active / n
@@ -101,11 +101,11 @@ def compact(options: Options) -> Measurement:
     spikes[np.random.default_rng(options.seed).choice(n, active, replace=False)] = True
     native = _native(options)
 
-    def step(spikes: jax.Array, ring: tuple[jax.Array, jax.Array], tick: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def step(spikes: jax.Array, ring: tuple[jax.Array, ...], tick: jax.Array) -> tuple[jax.Array, ...]:
         spikes, tick = jax.lax.optimization_barrier((spikes, tick))  # else what is the same in each step is done once
         return kernels.emit(spikes, *ring, tick, native=native)
 
-    ring = (jnp.zeros((SLOTS, n), jnp.int32), jnp.zeros(SLOTS, jnp.int32))
+    ring = (jnp.zeros((SLOTS, n), jnp.int32), jnp.zeros(SLOTS, jnp.int32), jnp.int32(0))
     compile_s, calls, ring = timed_loop(step, jnp.asarray(spikes), ring, options)
     if int(ring[1][0]) != active:
         raise RuntimeError(f"compact: found {int(ring[1][0])} of {active} spikes")

@@ -5,7 +5,7 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 `native=True` asks for the first; on other platforms it changes nothing.
 
 - `push`, `pull`, `outer`: values along the synapses of a sparse graph, and its two transposes; differentiable.
-- `deliver`, `emit`: spikes as indices in a ring of steps; not differentiable.
+- `deliver`, `emit`, `tally`: spikes as indices in a ring of steps; not differentiable.
 - `spike_matmul`: spikes times a dense matrix, by events; differentiable.
 - `pack`, `unpack`, `unpack_events`: spikes as bits.
 - `elementwise`: a function of each neuron by itself, run as a program of vector instructions.
@@ -23,6 +23,7 @@ from ._count import count_operations as count_operations
 from ._deliver import deliver as deliver
 from ._elementwise import elementwise as elementwise
 from ._emit import emit as emit
+from ._emit import tally as tally
 from ._library import native_available as native_available
 from ._library import native_status as native_status
 from ._pack import pack as pack

@@ -6,6 +6,7 @@ synapses for each delay, whatever else the graph holds.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 from .._core import Array, ArrayLike
 from ._check import check_floats, check_graph, check_ring, check_threads, check_weight
 from ._library import require_native
-from ._primitive import Operand, define_kernel, forbid_derivative
+from ._primitive import Operand, define_kernel, define_sum
 
 _OPERANDS = (
-    Operand.IN_PLACE,  # acc
     Operand.SHARED,  # row_ptr
     Operand.SHARED,  # post
     Operand.LANES,  # weight
@@ -30,16 +30,18 @@ _OPERANDS = (
     Operand.LANES,  # tick
 )
 _NO_DERIVATIVE = (
-    "deliver: spikes travel as integer indices here, so a derivative would silently miss the paths through them. Give "
-    "the emitting population a surrogate (its spikes then travel as floats, through push), or stop the gradient with "
-    "jax.lax.stop_gradient"
+    "deliver: spikes travel as integer indices here, so a derivative in weights would silently miss the paths through "
+    "them. Give the emitting population a surrogate (its spikes then travel as floats, through push), or stop the "
+    "gradient with jax.lax.stop_gradient"
 )
 
 
 class _Operands(NamedTuple):
-    """What the primitive takes, in its order; all but the graph may have leading batch axes."""
+    """What the primitive takes, in its order; all but the graph may have leading batch axes.
 
-    acc: Any
+    Behind them come the accumulators, one for each receptor; here as one array (..., receptors, n_post).
+    """
+
     row_ptr: Any
     post: Any
     weight: Any
@@ -48,6 +50,7 @@ class _Operands(NamedTuple):
     ids: Any
     counts: Any
     tick: Any
+    acc: Any
 
     @property
     def batch(self) -> tuple[int, ...]:
@@ -70,11 +73,20 @@ class _Operands(NamedTuple):
         return min(nnz, int(2 ** min(8, max(4, (mean - 1).bit_length()))))
 
 
+def _gathered(operands: Any) -> _Operands:
+    n = len(_OPERANDS)
+    return _Operands._make((*operands[:n], jnp.stack(operands[n:], axis=-2)))
+
+
+def _rows(acc: Array) -> list[Array]:
+    return [acc[..., r, :] for r in range(acc.shape[-2])]
+
+
 def _deliver_serial(*operands: Any, first: int, n_sources: int, threads: int = 1) -> list[Array]:
     """Event by event: a loop over (lane, delay), over the ids of the slot, over chunks of their rows."""
-    o = _Operands(*operands)
+    o = _gathered(operands)
     if o.nothing_to_do:
-        return [o.acc]
+        return _rows(o.acc)
     (receptors, n_post), (n_slots, capacity) = o.acc.shape[-2:], o.ids.shape[-2:]
     nnz, n_delays, chunk, shared = o.post.size, o.delays.size, o.chunk, o.weight.shape[-1] == 1
     batches = (o.weight.shape[:-2], o.gain.shape, o.ids.shape[:-2], o.counts.shape[:-1], o.tick.shape)
@@ -114,14 +126,14 @@ def _deliver_serial(*operands: Any, first: int, n_sources: int, threads: int = 1
         return jax.lax.fori_loop(jnp.int32(0), count, one_id, flat)
 
     turns = jnp.int32(math.prod(o.batch) * n_delays)
-    return [jax.lax.fori_loop(jnp.int32(0), turns, one_slot, o.acc.ravel()).reshape(o.acc.shape)]
+    return _rows(jax.lax.fori_loop(jnp.int32(0), turns, one_slot, o.acc.ravel()).reshape(o.acc.shape))
 
 
 def _deliver_parallel(*operands: Any, first: int, n_sources: int, threads: int = 1) -> list[Array]:
     """All entries of all due slots at once, one chunk of their rows after the other."""
-    o = _Operands(*operands)
+    o = _gathered(operands)
     if o.nothing_to_do:
-        return [o.acc]
+        return _rows(o.acc)
     lanes, (receptors, n_post), n_slots = math.prod(o.batch), o.acc.shape[-2:], o.ids.shape[-2]
     ids = o.ids.reshape(-1, *o.ids.shape[-2:])[o.lane_of(o.ids.shape[:-2])]
     counts = o.counts.reshape(-1, n_slots)[o.lane_of(o.counts.shape[:-1])]
@@ -151,31 +163,34 @@ def _deliver_parallel(*operands: Any, first: int, n_sources: int, threads: int =
         return position + o.chunk, flat
 
     _, flat = jax.lax.while_loop(lambda state: jnp.any(state[0] < end), one_chunk, (begin, o.acc.ravel()))
-    return [flat.reshape(o.acc.shape)]
+    return _rows(flat.reshape(o.acc.shape))
 
 
-def _infer(acc: Any, *others: Any, first: int, n_sources: int, threads: int = 1) -> list[jax.core.ShapedArray]:
-    return [jax.core.ShapedArray(acc.shape, acc.dtype)]
+def _infer(*operands: Any, first: int, n_sources: int, threads: int = 1) -> list[jax.core.ShapedArray]:
+    return [jax.core.ShapedArray(acc.shape, acc.dtype) for acc in operands[len(_OPERANDS) :]]
 
 
 _deliver_p = define_kernel(
     *("deliver", _OPERANDS, _infer, _deliver_serial),
     parallel=_deliver_parallel,
     attributes=("first", "n_sources", "threads"),
+    rest=Operand.IN_PLACE,
 )
-forbid_derivative(_deliver_p, _NO_DERIVATIVE)
+define_sum(_deliver_p, len(_OPERANDS), _NO_DERIVATIVE)
 
 
-def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, native: bool, threads: int = 1) -> Array:
-    """Add to an accumulator what arrives now: for each delay, the spikes emitted that many steps ago.
+def deliver(
+    acc: Sequence[ArrayLike], *operands: ArrayLike, first: int, n_sources: int, native: bool, threads: int = 1
+) -> list[Array]:
+    """Add to accumulators what arrives now: for each delay, the spikes emitted that many steps ago.
 
     For the k-th delay d and each id in slot (tick - d) mod D with first <= id < first + n_sources, the synapses s of
-    row k * n_sources + id - first give acc[r, post[s]] += gain * weight[r, s]. Cost goes with the delivered synapses.
-    Natively the accumulator is updated in place; lanes of `vmap` share the graph. Indices in `post` must lie in
-    [0, n_post): they are not checked. Not differentiable.
+    row k * n_sources + id - first give acc[r][post[s]] += gain * weight[r, s]. Cost goes with the delivered synapses.
+    Natively the accumulators are updated in place; lanes of `vmap` share the graph. Indices in `post` must lie in
+    [0, n_post): they are not checked. Differentiable in the accumulators alone.
 
     Args:
-        acc: Accumulator, float (receptors, n_post).
+        acc: One accumulator for each receptor, float (n_post,), at most 64.
         operands: Eight arrays, in this order.
 
             - `row_ptr`: offsets of the rows, int32 (delays * n_sources + 1,);
@@ -193,9 +208,10 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
         threads: Threads of the native kernel, >= 1; where there is enough to do they share the targets, or the lanes.
             Results do not depend on it to the last bit.
     Returns:
-        The accumulator with the arrivals added.
+        The accumulators with the arrivals added.
     Raises:
-        ValueError: shapes or dtypes disagree; differentiated; native kernels asked for but not available.
+        ValueError: shapes or dtypes disagree; differentiated in weight or gain; native kernels asked for but not
+            available.
     Example:
         >>> import jax.numpy as jnp
         >>> from jaxsyn import kernels
@@ -203,22 +219,26 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
         >>> ids, counts = jnp.array([[0, 1], [0, 0]], jnp.int32), jnp.array([2, 0], jnp.int32)
         >>> delays, tick, weight = jnp.array([1], jnp.int32), jnp.int32(1), jnp.ones((1, 3))
         >>> operands = (row_ptr, post, weight, 0.5, delays, ids, counts, tick)
-        >>> kernels.deliver(jnp.zeros((1, 2)), *operands, first=0, n_sources=2, native=False).tolist()
-        [[0.5, 1.0]]
+        >>> (acc,) = kernels.deliver([jnp.zeros(2)], *operands, first=0, n_sources=2, native=False)
+        >>> acc.tolist()
+        [0.5, 1.0]
     """
-    if len(operands) != len(_OPERANDS) - 1:
-        raise ValueError(f"operands: got {len(operands)} arrays, must be {', '.join(_Operands._fields[1:])}")
-    o = _Operands(jnp.asarray(acc), *operands)
-    o = o._replace(gain=_scalar(o.gain, o.acc.dtype), tick=_scalar(o.tick, jnp.int32))
-    o = _Operands(*(jnp.asarray(array) for array in o))
+    if len(operands) != len(_OPERANDS):
+        raise ValueError(f"operands: got {len(operands)} arrays, must be {', '.join(_Operands._fields[:-1])}")
+    rows = [jnp.asarray(row) for row in acc]
+    arrays = dict(zip(_Operands._fields, operands, strict=False))
+    arrays["gain"] = _scalar(arrays["gain"], rows[0].dtype if rows else float)
+    arrays["tick"] = _scalar(arrays["tick"], jnp.int32)
+    o = _Operands(**{name: jnp.asarray(array) for name, array in arrays.items()}, acc=None)
     check_graph(o.row_ptr, o.post)
     check_weight(o.weight, o.post)
-    check_floats(native, weight=o.weight, acc=o.acc, gain=o.gain)
+    check_floats(native, weight=o.weight, gain=o.gain, **{f"acc[{r}]": row for r, row in enumerate(rows)})
     check_ring(o.ids, o.counts, o.tick)
-    if o.acc.ndim != 2 or o.acc.shape[0] != o.weight.shape[0] or o.gain.ndim != 0:
+    shapes = {row.shape for row in rows}
+    if len(rows) != o.weight.shape[0] or len(shapes) > 1 or any(row.ndim != 1 for row in rows) or o.gain.ndim:
         raise ValueError(
-            f"acc, gain: got shapes {o.acc.shape} and {o.gain.shape}, must be ({o.weight.shape[0]}, n_post), one row "
-            "for each receptor of weight, and a scalar"
+            f"acc, gain: got shapes {[row.shape for row in rows]} and {o.gain.shape}, must be {o.weight.shape[0]} "
+            "times (n_post,), one for each receptor of weight, and a scalar"
         )
     if o.delays.ndim != 1 or o.delays.dtype != jnp.int32 or o.delays.size * n_sources + 1 != o.row_ptr.size:
         raise ValueError(
@@ -226,8 +246,8 @@ def deliver(acc: ArrayLike, *operands: ArrayLike, first: int, n_sources: int, na
             "rows, must be int32 with one row of the graph for each delay and source"
         )
     static = {"first": first, "n_sources": n_sources, "threads": check_threads(threads)}
-    results: list[Array] = _deliver_p.bind(*o, **static, native=require_native(native))
-    return results[0]
+    out: list[Array] = _deliver_p.bind(*o[:-1], *rows, **static, native=require_native(native))
+    return out
 
 
 def _scalar(value: Any, dtype: Any) -> Array:

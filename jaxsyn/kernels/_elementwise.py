@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import Array
+from ._avx2 import Avx2
+from ._avx512 import Avx512
 from ._check import check_threads
 from ._functions import FUNCTIONS
 from ._library import elementwise_supported, require_native
@@ -24,13 +26,6 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 
-class _How(NamedTuple):
-    """How many of the operands are state, which comes back changed, and how many threads share the neurons."""
-
-    n_state: int
-    threads: int
-
-
 def _over_lanes(function: Callable[..., list[Any]], args: Sequence[Any], batch: tuple[int, ...]) -> list[Any]:
     """Call a function of unbatched arrays; args carry the batch axes, of size 1 where lanes share."""
     if not batch:
@@ -40,39 +35,71 @@ def _over_lanes(function: Callable[..., list[Any]], args: Sequence[Any], batch: 
     return jax.vmap(lambda *xs: _over_lanes(function, xs, batch[1:]), in_axes=axes)(*inner)
 
 
-def _reference(*args: Any, jaxpr: Any, how: _How, batch: tuple[int, ...]) -> list[Any]:
-    return _over_lanes(lambda *xs: jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *xs), args, batch)
+class _Traced(NamedTuple):
+    """A function of neurons: `n_state` leading operands are replaced by results, longer ones from `at` on."""
+
+    jaxpr: Any
+    n_state: int
+    at: int
+    threads: int
 
 
-def _native(*args: Any, jaxpr: Any, how: _How, batch: tuple[int, ...]) -> list[Any]:
-    return _over_lanes(lambda *xs: _evaluate(jaxpr, how, xs), args, batch)
+def _reference(*args: Any, traced: _Traced, batch: tuple[int, ...]) -> list[Any]:
+    return _over_lanes(lambda *xs: _by_xla(traced, xs), args, batch)
 
 
-def _evaluate(jaxpr: Any, how: _How, args: Sequence[Any]) -> list[Any]:
-    """The results of a jaxpr by an elementwise program, or in JAX where it has something else in it."""
+def _native(*args: Any, traced: _Traced, batch: tuple[int, ...]) -> list[Any]:
+    return _over_lanes(lambda *xs: _evaluate(traced, xs), args, batch)
+
+
+def _by_xla(traced: _Traced, args: Sequence[Any]) -> list[Any]:
+    """The results of a function in JAX."""
+    jaxpr, n = traced.jaxpr, traced.n_state
+    cut = [_window(arg, v.aval.shape, traced.at) for arg, v in zip(args, jaxpr.jaxpr.invars, strict=True)]
+    outs = list(jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *cut))
+    return [_put_back(old, new, traced.at) for old, new in zip(args, outs[:n], strict=False)] + outs[n:]
+
+
+def _window(array: Any, shape: tuple[int, ...], at: int) -> Any:
+    """The part of an array (m,) that a program of fewer neurons works on."""
+    return array if jnp.shape(array) == shape else array[at : at + shape[0]]
+
+
+def _put_back(array: Any, part: Any, at: int) -> Any:
+    """The array with that part replaced."""
+    return part if jnp.shape(part) == jnp.shape(array) else jax.lax.dynamic_update_slice_in_dim(array, part, at, 0)
+
+
+def _evaluate(traced: _Traced, args: Sequence[Any]) -> list[Any]:
+    """The results of a function by an elementwise program, or in JAX where it has something else in it."""
+    jaxpr = traced.jaxpr
     size = jaxpr.out_avals[0].shape[0]
     tracer = Tracer(size)
+    shapes = [v.aval.shape for v in jaxpr.jaxpr.invars]
     try:
-        inputs = [tracer.operand(a) if np.shape(a) == (size,) else ("uniform", a) for a in args]
+        inputs = [
+            tracer.operand(a) if shape == (size,) else ("uniform", a) for a, shape in zip(args, shapes, strict=True)
+        ]
         outputs = tracer.walk(jaxpr.jaxpr, jaxpr.consts, inputs)
     except Unsupported:
-        return list(jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args))
+        return _by_xla(traced, args)
     computed = [k for k, out in enumerate(outputs) if out[0] == "value" and tracer.values[out[1]].op != "operand"]
-    if len(tracer.operands) + len(computed) > _MOST_ARRAYS or len(tracer.uniforms) > _MOST_UNIFORMS:
-        return list(jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args))
-    made = dict(zip(computed, _call(tracer, jaxpr, how, args, outputs, computed), strict=True)) if computed else {}
+    windows = {k for k in range(traced.n_state) if np.shape(args[k]) != (size,)}
+    too_many = len(tracer.operands) + len(computed) > _MOST_ARRAYS or len(tracer.uniforms) > _MOST_UNIFORMS
+    if too_many or not windows <= set(computed):
+        return _by_xla(traced, args)
+    made = dict(zip(computed, _call(tracer, traced, args, outputs, computed), strict=True)) if computed else {}
     return [made[k] if k in made else _whole(tracer, out, size) for k, out in enumerate(outputs)]
 
 
-def _call(
-    tracer: Tracer, jaxpr: Any, how: _How, args: Sequence[Any], outputs: Sequence[Any], computed: Sequence[int]
-) -> list[Any]:
+def _call(tracer: Tracer, traced: _Traced, args: Sequence[Any], outputs: Sequence[Any], computed: Sequence[int]) -> Any:
     """Bind the program that computes some of the outputs."""
+    jaxpr, n_state = traced.jaxpr, traced.n_state
     number_of = {id(a): j for j, a in enumerate(tracer.operands)}
     replaced = {
         r: number_of[id(args[k])]
         for r, k in enumerate(computed)
-        if k < how.n_state and id(args[k]) in number_of and args[k].dtype == jaxpr.out_avals[k].dtype
+        if k < n_state and id(args[k]) in number_of and args[k].dtype == jaxpr.out_avals[k].dtype
     }
     values = tracer.values
     inputs = {i: (v.operands[0], tracer.operands[v.operands[0]].dtype == np.bool_) for i, v in enumerate(values)
@@ -80,24 +107,26 @@ def _call(
     value_of = {j: i for i, (j, _) in inputs.items()}
     dtypes = tuple(str(jaxpr.out_avals[k].dtype) for k in computed)
     stores = [Store(outputs[k][1], len(tracer.operands) + r, dtypes[r] == "bool") for r, k in enumerate(computed)]
-    zero = tracer.whole(0)
     items = schedule(values, stores, {r: value_of[j] for r, j in replaced.items()})
     routines = {name: routine(tracer, name) for name in FUNCTIONS if any(name in item.names() for item in items)}
-    code = machine_code(items, inputs, routines, zero)
+    code = machine_code(Avx512() if elementwise_supported() == 512 else Avx2(), items, inputs, routines)
     words = [_word(u) for u in tracer.uniforms]
-    out: list[Any] = _program_p.bind(
-        jnp.stack(words),
+    shapes = [args[k].shape if k < n_state else (tracer.size,) for k in computed]
+    starts = [0 if x == (tracer.size,) else traced.at for x in (*(a.shape for a in tracer.operands), *shapes)]
+    return _program_p.bind(
+        jnp.stack(words) if words else jnp.zeros(0, jnp.int32),
         *tracer.operands,
         code=code,
         digest=np.int64(int.from_bytes(hashlib.blake2b(code, digest_size=8).digest(), "little", signed=True)),
         aliases=tuple((1 + j, r) for r, j in replaced.items()),
-        dtypes=dtypes,
-        size=jaxpr.out_avals[0].shape[0],
+        whole=tuple(1 + j for j, a in enumerate(tracer.operands) if a.shape != (tracer.size,)),
+        starts=np.array(starts, np.int32).tobytes(),
+        size=np.int64(tracer.size),
+        results=tuple(zip(dtypes, (x[0] for x in shapes), strict=True)),
         batch=(),
         native=True,
-        threads=how.threads,
+        threads=traced.threads,
     )
-    return out
 
 
 def _word(uniform: Any) -> Any:
@@ -116,24 +145,28 @@ def _whole(tracer: Tracer, quantity: Any, size: int) -> Any:
     return jnp.broadcast_to(quantity[1], (size,))
 
 
-def _shapes_of_program(*avals: Any, dtypes: Any, size: int, batch: Any, **params: Any) -> list[Any]:
-    return [jax.core.ShapedArray((*batch, size), np.dtype(d)) for d in dtypes]
+def _shapes_of_program(*avals: Any, results: Any, batch: Any, **params: Any) -> list[Any]:
+    return [jax.core.ShapedArray((*batch, size), np.dtype(dtype)) for dtype, size in results]
 
 
 _program_p = define_kernel(
-    "elementwise", (), _shapes_of_program, None, rest=Operand.LANES, attributes=("code", "digest", "threads")
+    *("elementwise", (), _shapes_of_program, None),
+    rest=Operand.LANES,
+    attributes=("code", "digest", "starts", "size", "threads"),
 )
 
 
-def _shapes(*avals: Any, jaxpr: Any, how: _How, batch: tuple[int, ...]) -> list[Any]:
-    return [jax.core.ShapedArray((*batch, *out.shape), out.dtype) for out in jaxpr.out_avals]
+def _shapes(*avals: Any, traced: _Traced, batch: tuple[int, ...]) -> list[Any]:
+    n, outs = traced.n_state, traced.jaxpr.out_avals
+    shapes = [*(a.shape[len(batch) :] for a in avals[:n]), *(out.shape for out in outs[n:])]
+    return [jax.core.ShapedArray((*batch, *x), out.dtype) for x, out in zip(shapes, outs, strict=True)]
 
 
 _elementwise_p = define_call("map", _shapes, _reference, _native)
 
 
 def elementwise(
-    function: Callable[..., tuple[S, R]], size: int, state: S, *args: Any, native: bool, threads: int = 1
+    function: Callable[..., tuple[S, R]], size: int, state: S, *args: Any, native: bool, threads: int = 1, at: int = 0
 ) -> tuple[S, R]:
     """Evaluate a function that treats each neuron by itself, in one pass over memory.
 
@@ -145,11 +178,12 @@ def elementwise(
     Args:
         function: Takes (state, *args), returns (new state, anything); all arrays (n,) or scalars, results (n,).
         size: n.
-        state: Tree of arrays (n,); updated in place where possible.
+        state: Tree of arrays (n,), updated in place where possible; of longer ones, the n values from `at` on.
         args: Trees of arrays, (n,) or any other shape that all neurons share.
         native: Use the native program where the computation runs on a CPU.
         threads: Threads that share the neurons, or the lanes, where there is enough to do, >= 1; results do not depend
             on it.
+        at: Where the neurons begin in longer arrays of the state.
     Returns:
         What the function returns.
     Raises:
@@ -162,21 +196,30 @@ def elementwise(
         >>> v.tolist(), spikes.tolist()
         ([0.10000000149011612, 1.899999976158142], [False, True])
     """
+    arrays, structure = jax.tree.flatten(state)
+    short = jax.tree.unflatten(structure, [_window(x, (size,), at) for x in arrays])
+
+    def in_jax() -> tuple[S, R]:
+        new, rest = function(short, *args)
+        parts = jax.tree.leaves(new)
+        return jax.tree.unflatten(structure, [_put_back(x, y, at) for x, y in zip(arrays, parts, strict=True)]), rest
+
     if size == 0 or not require_native(native) or not elementwise_supported():
-        return function(state, *args)
-    leaves, structure = jax.tree.flatten((state, args))
-    closed, shape = jax.make_jaxpr(lambda *xs: function(*_called(structure, xs)), return_shape=True)(*leaves)
-    how = _How(len(jax.tree.leaves(state)), check_threads(threads))
+        return in_jax()
+    leaves, inputs = jax.tree.flatten((short, args))
+    closed, shape = jax.make_jaxpr(lambda *xs: function(*_called(inputs, xs)), return_shape=True)(*leaves)
     outs = jax.tree.leaves(shape)
     wrong = [out.shape for out in outs if out.shape != (size,)]
     if wrong:
         raise ValueError(f"elementwise: got a result of shape {wrong[0]}, must be ({size},), one value for each neuron")
     if not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *closed.consts)):
-        return function(state, *args)  # once, eagerly: not worth a program
+        return in_jax()  # once, eagerly: not worth a program
     # What the function closes over is an operand like all others, behind those that are replaced.
     k = len(leaves)
     pure = jax.make_jaxpr(lambda *xs: jax.core.eval_jaxpr(closed.jaxpr, xs[k:], *xs[:k]))(*leaves, *closed.consts)
-    results = _elementwise_p.bind(*leaves, *closed.consts, jaxpr=pure, how=how, batch=(), native=True)
+    operands = (*arrays, *leaves[len(arrays) :], *closed.consts)
+    traced = _Traced(pure, len(arrays), at, check_threads(threads))
+    results = _elementwise_p.bind(*operands, traced=traced, batch=(), native=True)
     done: tuple[S, R] = jax.tree.unflatten(jax.tree.structure(shape), results)
     return done
 

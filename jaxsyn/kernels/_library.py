@@ -14,7 +14,10 @@ import jax
 
 # Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
 _VERSION = 5
-_NAMES = ("push", "pull", "outer", "deliver", "emit", "pack", "settle", "elementwise", "spike_matmul", "spike_outer")
+_NAMES = (
+    *("push", "pull", "outer", "deliver", "emit", "tally", "pack", "settle", "elementwise"),
+    *("spike_matmul", "spike_outer"),
+)
 _TARGETS = tuple(f"jaxsyn_{name}" for name in _NAMES)
 _REMEDY = "With a C++17 compiler, reinstall jaxsyn, or run `python setup.py build_ext --inplace` in a source checkout."
 
@@ -68,16 +71,18 @@ def native_status() -> str:
     reason = _load(Path(__file__).parent)
     if reason:
         return f"native kernels: not available, {reason}"
-    programs = "in use" if elementwise_supported() else "not in use, they need Linux on x86-64 with AVX2"
+    programs = {0: "not in use, they need Linux on x86-64 with AVX2", 2: "in use, AVX2", 512: "in use, AVX-512"}[
+        elementwise_supported()
+    ]
     return f"native kernels: available (CPU); elementwise programs: {programs}"
 
 
 @functools.cache
-def elementwise_supported() -> bool:
-    """Whether this processor and system run elementwise programs."""
-    return native_available() and bool(
-        ctypes.CDLL(str(_paths(Path(__file__).parent)[0])).jaxsyn_elementwise_supported()
-    )
+def elementwise_supported() -> int:
+    """What this processor and system run of elementwise programs: 0 none, 2 those with AVX2, 512 AVX-512 too."""
+    if not native_available():
+        return 0
+    return int(ctypes.CDLL(str(_paths(Path(__file__).parent)[0])).jaxsyn_elementwise_supported())
 
 
 def require_native(native: bool) -> bool:

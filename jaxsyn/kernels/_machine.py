@@ -1,9 +1,9 @@
 """Machine code for elementwise programs.
 
-A value lives in a place of vector registers (`_x86.py`), or, when they run out, on the stack; what is needed last is
-moved out first. Arguments of the code: rdi the table of array addresses, rsi the uniforms (eight copies each), rdx the
-number of blocks, r8d the index of the first neuron. rcx counts neurons. Elementary functions are routines that take
-and give the first place.
+A value lives in a place of vector registers (`_x86.py`, `_avx2.py`, `_avx512.py`), or, when they run out, on the stack;
+what is needed last is moved out first. Arguments of the code: rdi the table of array addresses, rsi the uniforms (eight
+copies each, and 0 .. 15 in front of them), rdx the number of blocks, r8d the index of the first neuron. rcx counts
+neurons. Elementary functions are routines that take and give the first place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,25 +11,14 @@ from typing import NamedTuple
 
 from ._functions import FUNCTIONS
 from ._schedule import Item, Operation, Store, Value
-from ._x86 import BLOCK, N_PLACES, RAX, RSI, RSP, Code, Memory, N, Place
+from ._x86 import BLOCK, COMPARE, RAX, RSI, RSP, UNARY, AbstractCode, Memory, Place
 
 _UNIFORM_BYTES = 32
-_SLOT_BYTES = 32 * N
+_SLOT_BYTES = 4 * BLOCK
 _NEVER = 1 << 60
 
-_BINARY = {
-    "add": (1, 0, 0x58), "mul": (1, 0, 0x59), "sub": (1, 0, 0x5C), "div": (1, 0, 0x5E),
-    "first_min": (1, 0, 0x5D), "first_max": (1, 0, 0x5F),
-    "and": (1, 1, 0xDB), "or": (1, 1, 0xEB), "xor": (1, 1, 0xEF),
-    "iadd": (1, 1, 0xFE), "isub": (1, 1, 0xFA), "imul": (2, 1, 0x40),
-    "imin": (2, 1, 0x39), "imax": (2, 1, 0x3D), "umin": (2, 1, 0x3B), "umax": (2, 1, 0x3F),
-    "ieq": (1, 1, 0x76), "igt": (1, 1, 0x66), "shl": (2, 1, 0x47), "shr": (2, 1, 0x45), "sar": (2, 1, 0x46),
-}  # fmt: skip
-_COMPARE = {"eq": 0x00, "lt": 0x11, "le": 0x12, "ne": 0x04, "unordered": 0x03}
-_UNARY = {"sqrt": (1, 0, 0x51), "float_of_int": (1, 0, 0x5B), "int_of_float": (1, 1, 0x5B)}
 _COMMUTE = {"add", "mul", "and", "or", "xor", "iadd", "imul", "imin", "imax", "umin", "umax", "ieq", "eq", "ne"}
-# Multiply and add with one rounding: opcodes for a := b a + c and for c := a b + c.
-_FUSED = {"fma": (0xA8, 0xB8), "fnma": (0xAC, 0xBC)}
+_FUSED = {"fma", "fnma"}
 
 
 class Routine(NamedTuple):
@@ -51,9 +40,9 @@ class _Registers:
     """
 
     def __init__(
-        self, code: Code, inputs: dict[int, tuple[int, bool]], uses: dict[int, list[int]], zero: int, stack: int
+        self, code: AbstractCode, inputs: dict[int, tuple[int, bool]], uses: dict[int, list[int]], stack: int
     ) -> None:
-        self.code, self.inputs, self.uses, self.zero, self.stack = code, inputs, uses, zero, stack
+        self.code, self.inputs, self.uses, self.stack = code, inputs, uses, stack
         self.holds: dict[int, int] = {}
         self.where: dict[int, int] = {}
         self.spilled: dict[int, int] = {}
@@ -79,7 +68,7 @@ class _Registers:
 
     def take(self, locked: Iterable[int]) -> int:
         """A free register."""
-        for register in range(N_PLACES):
+        for register in range(self.code.n_places):
             if register not in self.holds and register not in locked:
                 return register
         candidates = [r for r in self.holds if r not in locked]
@@ -118,11 +107,10 @@ class _Registers:
             self.code.load(register, self.slot(self.spilled[value]))
         else:
             stream, truth = self.inputs[value]
-            self.code.address(stream)
-            if truth:  # bytes 0 or 1 to masks
-                self.code.unary((2, 1, 0x31), register, Memory(RAX, scale=1, step=8))
-                self.code.vector(_BINARY["igt"], register, register, uniform(self.zero))
+            if truth:
+                self.code.load_truth(register, stream)
             else:
+                self.code.address(stream)
                 self.code.load(register, Memory(RAX, scale=4))
         self.put(value, register)
         return register
@@ -149,10 +137,10 @@ class _Registers:
 
 def uniform(number: int) -> Memory:
     """The k-th uniform, named ~k, in its table."""
-    return Memory(RSI, _UNIFORM_BYTES * ~number, step=0)
+    return Memory(RSI, _UNIFORM_BYTES * ~number, uniform=True)
 
 
-def _operation(code: Code, registers: _Registers, name: str, numbers: Sequence[int], value: int) -> None:
+def _operation(code: AbstractCode, registers: _Registers, name: str, numbers: Sequence[int], value: int) -> None:
     """One operation; its operands are released before its result takes a register, so that it may take theirs."""
     if name in _FUSED:
         _fused(code, registers, name, numbers, value)
@@ -169,27 +157,24 @@ def _operation(code: Code, registers: _Registers, name: str, numbers: Sequence[i
     numbers = list(numbers)
     if name in _COMMUTE and numbers[0] not in registers.where and numbers[1] in registers.where:
         numbers.reverse()
-    if name in _UNARY:
+    if name in UNARY:
         source = registers.operand(numbers[0])
         registers.release(numbers)
         target = registers.take(())
-        code.unary(_UNARY[name], target, source)
+        code.unary(name, target, source)
     elif name == "select":  # mask, then, otherwise
         mask = registers.register_of(numbers[0])
         other = registers.register_of(numbers[2], [mask])
         then = registers.operand(numbers[1], [mask, other])
         registers.release(numbers)
         target = _target(registers, {mask, other, then})
-        code.vector((3, 1, 0x4A), target, other, then, mask=mask)
+        code.select(target, mask, then, other)
     else:
         left = registers.register_of(numbers[0])
         right = registers.operand(numbers[1], [left])
         registers.release(numbers)
         target = _target(registers, {left, right})
-        if name in _COMPARE:
-            code.vector((1, 0, 0xC2), target, left, right, imm=_COMPARE[name])
-        else:
-            code.vector(_BINARY[name], target, left, right)
+        (code.compare if name in COMPARE else code.binary)(name, target, left, right)
     registers.put(value, target)
 
 
@@ -200,10 +185,9 @@ def _target(registers: _Registers, operands: set[Place]) -> int:
     return min(spare) if spare else registers.take(held)
 
 
-def _fused(code: Code, registers: _Registers, name: str, numbers: Sequence[int], value: int) -> None:
+def _fused(code: AbstractCode, registers: _Registers, name: str, numbers: Sequence[int], value: int) -> None:
     """c + a b or c - a b, in the register of a factor or of the addend, whichever is not needed any more."""
     a, b, c = numbers
-    onto_factor, onto_addend = _FUSED[name]
 
     def dies(n: int) -> bool:
         return n >= 0 and not any(p > registers.at for p in registers.uses[n])
@@ -216,7 +200,7 @@ def _fused(code: Code, registers: _Registers, name: str, numbers: Sequence[int],
     if dies(c) and not dies(a) and c not in (a, b):
         target = registers.register_of(c, [first])
         right = registers.operand(b, [first, target])
-        code.vector((2, 1, onto_addend), target, first, right)
+        code.binary(f"{name}_addend", target, first, right)
         registers.release(numbers)
     else:
         second = registers.register_of(b, [first])
@@ -227,7 +211,7 @@ def _fused(code: Code, registers: _Registers, name: str, numbers: Sequence[int],
         else:
             target = registers.take(locked)
             code.load(target, first)
-        code.vector((2, 1, onto_factor), target, second, addend)
+        code.binary(f"{name}_factor", target, second, addend)
         registers.release(numbers)
     stale = registers.holds.pop(target, None)
     if stale is not None:
@@ -235,34 +219,10 @@ def _fused(code: Code, registers: _Registers, name: str, numbers: Sequence[int],
     registers.put(value, target)
 
 
-def _index(code: Code, registers: _Registers, value: int) -> None:
-    """The index of each neuron: r8d + rcx + 0 .. 7."""
-    target = registers.take(())
-    lanes = registers.take([target])
-    first = lanes * N
-    code.raw(0x48, 0xB8, 0, 1, 2, 3, 4, 5, 6, 7)  # mov rax, the bytes 0 .. 7
-    code.raw(0xC4, 0x61 | (~first >> 3 & 1) << 7, 0xF9, 0x6E, 0xC0 | (first & 7) << 3)  # vmovq first, rax
-    code.instruction((2, 1, 0x31), first, 0, first)  # each in a lane
-    for part in range(N):
-        to = target * N + part
-        code.raw(0x41, 0x8D, 0x44, 0x08, 8 * part)  # lea eax, [r8 + rcx + 8 part]
-        code.raw(0xC4, 0x61 | (~to >> 3 & 1) << 7, 0x79, 0x6E, 0xC0 | (to & 7) << 3)  # vmovd to, eax
-        code.instruction((2, 1, 0x58), to, 0, to)  # to all lanes
-        code.instruction(_BINARY["iadd"], to, to, first)
-    registers.put(value, target)
-
-
-def _store(code: Code, registers: _Registers, item: Store) -> None:
+def _store(code: AbstractCode, registers: _Registers, item: Store) -> None:
     register = registers.register_of(item.value)
-    if item.truth:  # masks to bytes 0 or 1
-        spare = N * registers.take([register])
-        code.address(item.stream)
-        for part in range(N):
-            code.instruction((3, 1, 0x39), register * N + part, 0, spare, 1)  # upper half
-            code.instruction((1, 1, 0x6B), spare, register * N + part, spare, wide=False)  # words
-            code.instruction((1, 1, 0x63), spare, spare, spare, wide=False)  # bytes
-            code.instruction((2, 1, 0x1C), spare, 0, spare, wide=False)  # -1 to 1
-            code.instruction((1, 1, 0xD6), spare, 0, Memory(RAX, 8 * part, scale=1), wide=False)
+    if item.truth:
+        code.store_truth(register, item.stream, registers.take([register]))
     else:
         code.address(item.stream)
         code.store(register, Memory(RAX, scale=4))
@@ -298,10 +258,10 @@ def _uses(items: Sequence[Item], last: Sequence[int] = ()) -> dict[int, list[int
     return uses
 
 
-def _routine(code: Code, routine: Routine, zero: int) -> int:
+def _routine(code: AbstractCode, routine: Routine) -> int:
     """Write a routine; gives the number of slots that it uses, behind the address that the call pushed."""
     items = [Operation(v.op, n, v.operands) for n, v in enumerate(routine.values) if v.op != "operand"]
-    registers = _Registers(code, {}, _uses(items, [routine.result]), zero, 8)
+    registers = _Registers(code, {}, _uses(items, [routine.result]), 8)
     registers.put(0, 0)
     _write(items, registers)
     where = registers.operand(routine.result)
@@ -311,27 +271,29 @@ def _routine(code: Code, routine: Routine, zero: int) -> int:
     return registers.n_slots
 
 
-def _one(code: Code, registers: _Registers, item: Item) -> None:
+def _one(code: AbstractCode, registers: _Registers, item: Item) -> None:
     registers.free_slots += registers.emptied
     registers.emptied.clear()
     if isinstance(item, Store):
         _store(code, registers, item)
     elif item.op == "index":
-        _index(code, registers, item.value)
+        target = registers.take(())
+        code.index(target)
+        registers.put(item.value, target)
     else:
         _operation(code, registers, item.op, item.operands, item.value)
     if item.value >= 0 and not registers.uses[item.value]:
         registers.release([item.value])
 
 
-def _region(code: Code, registers: _Registers, item: Operation) -> None:
+def _region(code: AbstractCode, registers: _Registers, item: Operation) -> None:
     """Operations that are skipped where their mask holds for no neuron of the block.
 
     Both ways must find the same values in the same places behind it: what the region moves out of a register is moved
     out before the jump, and what it loads is forgotten.
     """
     mask = registers.register_of(item.operands[0])
-    inner = Code()
+    inner = type(code)()
     before = dict(registers.where)
     registers.code, registers.before_region, registers.moved_out = inner, set(before), []
     for one in item.region:
@@ -344,41 +306,34 @@ def _region(code: Code, registers: _Registers, item: Operation) -> None:
     for value, register in list(registers.where.items()):
         if value not in made and before.get(value) != register:
             del registers.where[value], registers.holds[register]
-    for part in range(N):
-        code.instruction((2, 1, 0x17), mask * N + part, 0, mask * N + part)  # vptest
-        code.raw(0x0F, 0x85)  # jnz into the region
-        code.int32(11 * (N - 1 - part) + 5)
-    code.raw(0xE9)  # jmp behind it
-    code.int32(len(inner.bytes))
-    code.append(inner)
+    code.only_where(mask, inner)
 
 
 def machine_code(
-    items: Sequence[Item], inputs: dict[int, tuple[int, bool]], routines: dict[str, Routine], zero: int
+    code: AbstractCode, items: Sequence[Item], inputs: dict[int, tuple[int, bool]], routines: dict[str, Routine]
 ) -> bytes:
     """The function that runs a program.
 
     Args:
+        code: Empty code of an instruction set.
         items: What to do, in order.
         inputs: Array and whether it holds truth values, by the number of the value that it gives.
         routines: The functions that it calls.
-        zero: Uniform 0, as ~k.
     """
-    code = Code()
     code.raw(0xE9, 0, 0, 0, 0)  # jmp behind the routines
     begins, slots = {}, 0
     for name, one in routines.items():
         begins[name] = len(code.bytes)
-        slots = max(slots, _routine(code, one, zero))
+        slots = max(slots, _routine(code, one))
     code.set_int32(1, len(code.bytes) - 5)
     code.raw(0x55, 0x48, 0x89, 0xE5)  # push rbp; mov rbp, rsp
-    code.raw(0x48, 0x83, 0xE4, 0xE0)  # and rsp, -32
+    code.raw(0x48, 0x83, 0xE4, 0xC0)  # and rsp, -64
     code.raw(0x48, 0x81, 0xEC)  # sub rsp, frame
     frame = len(code.bytes)
     code.int32(0)
     code.raw(0x31, 0xC9)  # xor ecx, ecx
     start = len(code.bytes)
-    registers = _Registers(code, inputs, _uses(items), zero, _SLOT_BYTES * slots)
+    registers = _Registers(code, inputs, _uses(items), _SLOT_BYTES * slots)
     _write(items, registers)
     code.set_int32(frame, _SLOT_BYTES * (slots + registers.n_slots))
     for at, name in code.calls:

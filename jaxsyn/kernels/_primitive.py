@@ -50,14 +50,14 @@ def define_kernel(
     primitive.multiple_results = True
     primitive.def_abstract_eval(lambda *avals, native, **params: infer(*avals, **params))
     primitive.def_impl(functools.partial(_run_eagerly, primitive))
-    in_place = [i for i, operand in enumerate(operands) if operand is Operand.IN_PLACE]
-    fixed = [(operand, result) for result, operand in enumerate(in_place)]
     forms = [mlir.lower_fun(_without_native(f), multiple_results=True) for f in (serial, parallel or serial) if f]
 
     def lower_cpu(ctx: Any, *args: Any, native: bool, **params: Any) -> Any:
         if not native:
             return forms[0](ctx, *args, native=native, **params)
-        pairs = (*fixed, *params.get("aliases", ()))
+        kinds = (*operands, *[rest] * (len(args) - len(operands)))
+        in_place = [i for i, kind in enumerate(kinds) if kind is Operand.IN_PLACE]
+        pairs = (*((i, j) for j, i in enumerate(in_place)), *params.get("aliases", ()))
         aliases = {i: j for i, j in pairs if ctx.avals_in[i] == ctx.avals_out[j]}
         rule = jax.ffi.ffi_lowering(f"jaxsyn_{name}", operand_output_aliases=aliases)
         return rule(ctx, *args, **{key: _attribute(params[key]) for key in attributes})
@@ -133,9 +133,14 @@ def _batch(
     dims: Sequence[Any],
     **params: Any,
 ) -> Any:
-    """Give every lane operand one more leading axis; `params["batch"]`, where there is one, grows alike."""
+    """Give every lane operand one more leading axis; `params["batch"]`, where there is one, grows alike.
+
+    Operands that are listed in `params["whole"]` are written in place like `IN_PLACE` ones.
+    """
     size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
-    kinds = operands + (rest,) * (len(args) - len(operands))
+    kinds = [*operands, *[rest] * (len(args) - len(operands))]
+    for i in params.get("whole", ()):
+        kinds[i] = Operand.IN_PLACE
     lanes = []
     for kind, arg, dim in zip(kinds, args, dims, strict=True):
         if kind is Operand.ORDER:
@@ -159,13 +164,19 @@ def _batch(
     return results, [0] * len(results)
 
 
-def forbid_derivative(primitive: Any, message: str) -> None:
-    """Let differentiation through a primitive raise a `ValueError` instead of losing a gradient."""
+def define_sum(primitive: Any, n_terms: int, message: str) -> None:
+    """Derivatives of results that are the last operands plus something else made of the first `n_terms`.
 
-    def refuse(primals: Any, tangents: Any, **params: Any) -> Any:
-        raise ValueError(message)
+    What moves the last operands moves the results alike; differentiating through the others raises a `ValueError`
+    instead of losing a gradient.
+    """
 
-    ad.primitive_jvps[primitive] = refuse
+    def jvp(primals: Any, tangents: Any, **params: Any) -> Any:
+        if not all(isinstance(tangent, ad.Zero) for tangent in tangents[:n_terms]):
+            raise ValueError(message)
+        return primitive.bind(*primals, **params), list(tangents[n_terms:])
+
+    ad.primitive_jvps[primitive] = jvp
 
 
 def define_trilinear(primitives: Sequence[Any], bind: Callable[..., jax.Array], core_ranks: Sequence[int]) -> None:

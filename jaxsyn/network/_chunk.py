@@ -94,7 +94,7 @@ class Chunk(eqx.Module):
 
         def draw(carry: Any, _: None) -> Any:
             moment = Moment(net, self.prepared, carry, self.mode)
-            values = moment.draw(carry)
+            values = moment.draw()
             after = NetworkState(carry.tick + 1, carry.groups, carry.links, moment.stimuli)
             return after, values
 

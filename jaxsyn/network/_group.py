@@ -268,8 +268,7 @@ def emit(
     """Write the emissions stamped `tick` into the history, after what was read of it in this step (no copy then)."""
     ids, counts, values, peak = state.ids, state.counts, state.values, state.peak
     if ids is not None and counts is not None and peak is not None:
-        ids, counts = kernels.emit(emission.spikes, ids, counts, tick, native=native, after=after)
-        peak = jnp.maximum(peak, counts[tick % counts.shape[0]])
+        ids, counts, peak = kernels.emit(emission.spikes, ids, counts, peak, tick, native=native, after=after)
     if values is not None:
         if after:
             values, _ = kernels.settle((values, list(after)), native=native)

@@ -1,6 +1,7 @@
 """Links: projections bound to groups, sorted and sized; how their arrivals are computed."""
 
 import abc
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -106,11 +107,22 @@ class SparseLink(AbstractLink):
         return amplitude, LinkState(release, state.values, state.statistics)
 
     def deliver_ids(
-        self, acc: Array, ids: Array, counts: Array, tick: Array, *, native: bool, threads: int, refusal: str
-    ) -> Array:
-        """Add the arrivals due at `tick` to an accumulator (receptors, n_targets); `refusal` is said to derivatives."""
+        self,
+        acc: Sequence[Array],
+        ids: Array,
+        counts: Array,
+        tick: Array,
+        *,
+        native: bool,
+        threads: int,
+        refusal: str,
+    ) -> list[Array]:
+        """Add the arrivals due at `tick` to an accumulator (n_targets,) for each receptor.
+
+        `refusal` is said to who differentiates in weight or gain.
+        """
         graph = self.graph
-        acc, weight, gain = without_gradient((acc, self.weight, self.gain), refusal)
+        weight, gain = without_gradient((self.weight, self.gain), refusal)
         return kernels.deliver(
             *(acc, graph.row_ptr, graph.post, weight, gain, graph.delays, ids, counts, tick),
             first=self.first,

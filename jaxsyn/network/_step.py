@@ -5,7 +5,7 @@ stamped t + dt; reset. 4. Emissions enter the history. 5. Arrivals due at t + dt
 feels them from the next step on.
 """
 
-import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +15,10 @@ import jax.numpy as jnp
 
 from .. import kernels
 from .._core import Array, float_dtype, without_gradient
-from ..neurons import AbstractContinuousNeuron, AbstractDiscreteNeuron, Flow, MembraneState, Refractory
-from ..stimuli import AbstractStimulus, AbstractWaveform, Draw
-from ._group import Emission, Group, GroupState, Sent, emit
+from ..neurons import MembraneState
+from ..stimuli import AbstractWaveform, Draw
+from ._flow import recur
+from ._group import Emission, GroupState, Sent, emit
 from ._link import AbstractLink, SparseLink, TransformLink, remember, spread
 from ._network import Network, NetworkState, Part
 
@@ -88,31 +89,40 @@ class Moment:
     """Working values of one step: what comes from outside, and the parts of the state as they become new."""
 
     def __init__(self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode) -> None:
-        self.net, self.prepared, self.mode, self.tick = net, prepared, mode, state.tick + 1
+        self.net, self.prepared, self.before, self.mode, self.tick = net, prepared, state, mode, state.tick + 1
         self.groups, self.links = list(state.groups), list(state.links)
         self.stimuli: dict[str, Any] = {}
+        self.late: Sequence[str] = ()  # stimuli that are drawn where they arrive
         self.currents: list[Any] = [0.0] * len(net.groups)
         self.events: list[dict[str, Array]] = [{} for _ in net.groups]
         self.emissions: dict[int, Emission] = {}
         self.amplitudes: dict[int, Array] = {}
         self.reads: list[list[Array]] = [[] for _ in net.groups]  # what was read of each group's history so far
 
-    def draw(self, state: NetworkState) -> dict[str, Array]:
-        """Values of the stimuli in this step."""
+    def draw(self) -> dict[str, Array]:
+        """Values of the stimuli in this step, but of those that are drawn where they arrive."""
         values = {}
         for name, bound in self.net.stimuli.items():
-            draw, prepared = Draw(self.net.seed, bound.stream), self.prepared.stimuli[name]
-            sample = functools.partial(_sample, bound.stimulus, prepared, draw, state.tick)
-            native, before = self.net.native and bound.stimulus.independent, state.stimuli[name]
-            self.stimuli[name], values[name] = kernels.elementwise(
-                *(sample, bound.size, before), native=native, threads=self.net.threads
-            )
+            if name not in self.late:
+                native = self.net.native and bound.stimulus.independent
+                before = self.before.stimuli[name]
+                self.stimuli[name], values[name] = kernels.elementwise(
+                    *(self._sample(name), bound.size, before), native=native, threads=self.net.threads
+                )
         return values
 
-    def stimulate(self, state: NetworkState, inputs: Inputs) -> None:
+    def stimulate(self, inputs: Inputs) -> None:
         """Currents and events of this step, from stimuli and from the caller's inputs."""
-        net, values = self.net, self.draw(state)
+        net = self.net
+        self.late = [
+            name
+            for name, bound in net.stimuli.items()
+            if bound.stimulus.independent and len(bound.parts) == len(bound.weights) == 1
+        ]
+        values = self.draw()
         for name, bound in net.stimuli.items():
+            if name in self.late:
+                continue
             value = values[name]
             for part in bound.parts:
                 size = net.groups[part.group].size
@@ -129,34 +139,63 @@ class Moment:
             else:
                 self.currents[g] = self.currents[g] + given
 
-    def arrivals(self, g: int, receptors: Sequence[str]) -> dict[str, Array]:
-        """Summed arrivals due now at some receptors of a group, shape (n,) each; absent where nothing arrives."""
+    def arrivals(self, g: int, receptors: Sequence[str], onto: Mapping[str, Array]) -> dict[str, Array]:
+        """What arrives now at some receptors of a group, (n,) each, added to `onto`; absent where nothing is."""
         size = self.net.groups[g].size
-        total = {r: self.events[g][r] for r in receptors if r in self.events[g]}
-        sums: dict[tuple[str, ...], Array] = {}
+        total = dict(onto)
+        for r in receptors:
+            if r in self.events[g]:
+                _add(total, r, self.events[g][r])
+        for name in self.late:
+            bound = self.net.stimuli[name]
+            if bound.parts[0].group == g and (r := next(iter(bound.weights))) in receptors:
+                total[r] = self._draw(name, total.get(r), size)
         for i, link in enumerate(self.net.links):
             if link.target != g or link.receptors[0] not in receptors:
                 continue
             source = self.groups[link.source]
             if isinstance(link, SparseLink) and link.form == "ids":
-                if link.receptors not in sums:  # begins with what comes from outside: one pass over memory less
-                    rows = [total.pop(r, jnp.zeros((), float_dtype())) for r in link.receptors]
-                    sums[link.receptors] = jnp.stack([jnp.broadcast_to(r, (size,)) for r in rows])
                 assert source.ids is not None
                 assert source.counts is not None
-                ring = (source.ids, source.counts, self.tick)
-                acc, refusal = sums[link.receptors], _refusal(self.net, link)
-                sums[link.receptors] = link.deliver_ids(
-                    *(acc, *ring), native=self.net.native, threads=self.net.threads, refusal=refusal
+                rows = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
+                ring, refusal = (source.ids, source.counts, self.tick), _refusal(self.net, link)
+                rows = link.deliver_ids(
+                    *(rows, *ring), native=self.net.native, threads=self.net.threads, refusal=refusal
                 )
+                total.update(zip(link.receptors, rows, strict=True))
                 continue
             for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
                 _add(total, r, row)
-        for names, acc in sums.items():
-            for r, row in zip(names, acc, strict=True):
-                _add(total, r, row)
         for other in sorted({link.source for link in self.net.links if link.target == g} - {g}):
             self.reads[other] += total.values()
+        return total
+
+    def _sample(self, name: str) -> Callable[[Any], tuple[Any, Array]]:
+        """Function of the state of a stimulus, to its state after the step and its values."""
+        bound, prepared = self.net.stimuli[name], self.prepared.stimuli[name]
+        draw, tick = Draw(self.net.seed, bound.stream), self.tick - 1
+        return lambda state: bound.stimulus.sample(prepared, state, draw, tick)[::-1]
+
+    def _draw(self, name: str, total: Array | None, size: int) -> Array:
+        """Draw a stimulus that goes to one receptor of one group, adding it to what arrives there in the same pass."""
+        bound, sample = self.net.stimuli[name], self._sample(name)
+        part, (weight,) = bound.parts[0], bound.weights.values()
+
+        def draw(state: Any) -> tuple[Any, Array]:
+            after, value = sample(state)
+            return after, weight * value
+
+        def add(state: tuple[Any, Array]) -> tuple[tuple[Any, Array], tuple[()]]:
+            after, value = draw(state[0])
+            return (after, state[1] + value), ()
+
+        native, threads, before = self.net.native, self.net.threads, self.before.stimuli[name]
+        if total is None:
+            self.stimuli[name], value = kernels.elementwise(draw, part.size, before, native=native, threads=threads)
+            return spread(value, part.first, size)
+        (self.stimuli[name], total), _ = kernels.elementwise(
+            *(add, part.size, (before, total)), native=native, threads=threads, at=part.first
+        )
         return total
 
     def _deliver_values(self, i: int, link: AbstractLink, source: GroupState) -> Array:
@@ -180,15 +219,15 @@ class Moment:
     def fire(self, g: int) -> None:
         """Flow, arrivals that act at once, threshold and reset of one group; its emissions enter the history."""
         net, group, state = self.net, self.net.groups[g], self.groups[g]
-        arrivals = self.arrivals(g, [r for r in group.weight_units() if group.at_once(r)])
+        arrivals = self.arrivals(g, [r for r in group.weight_units() if group.at_once(r)], {})
         current = jnp.asarray(self.currents[g], float_dtype())
 
         def advance(parts: Any, current: Array, jumps: list[Array]) -> tuple[Any, Emission]:
             membrane, clamp = parts
             current = jnp.zeros(group.size, current.dtype) + current
             if not group.continuous:
-                return _recur(group, membrane, sum(jumps, start=current))
-            return _advance(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
+                return recur(group, membrane, sum(jumps, start=current))
+            return advance(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
 
         if group.surrogate is not None:  # derivatives keep what goes in, and compute the rest again in one pass
             advance = jax.checkpoint(advance, prevent_cse=False)
@@ -226,20 +265,23 @@ class Moment:
         return NetworkState(self.tick, tuple(self.groups), tuple(self.links), self.stimuli)
 
     def receive(self, g: int) -> None:
-        """Arrivals due now enter the kinetic receptors of a group."""
+        """Arrivals due now enter the kinetic receptors of a group; where they can, straight into their variables."""
         group, state = self.net.groups[g], self.groups[g]
-        arrivals = self.arrivals(g, [r for r in group.weight_units() if not group.at_once(r)])
-        if not arrivals:
-            return
+        names = [r for r in group.weight_units() if not group.at_once(r)]
+        old = {r: state.membrane.receptors[r] for r in names}
+        variable = {r: v for r in names if (v := group.receptors[r].input_variable()) is not None}
+        arrivals = self.arrivals(g, names, {r: getattr(old[r], v) for r, v in variable.items()})
+        new = {r: eqx.tree_at(operator.attrgetter(v), old[r], arrivals.pop(r)) for r, v in variable.items()}
 
         def arrive(receptors: dict[str, Any], arrivals: dict[str, Array]) -> tuple[dict[str, Any], tuple[()]]:
-            return {name: group.receptors[name].arrive(receptors[name], arrivals[name]) for name in arrivals}, ()
+            return {r: group.receptors[r].arrive(receptors[r], arrivals[r]) for r in arrivals}, ()
 
-        old = {name: state.membrane.receptors[name] for name in arrivals}
-        new, _ = kernels.elementwise(
-            *(arrive, group.size, old, arrivals), native=self.net.native, threads=self.net.threads
-        )
-        receptors = {name: new.get(name, s) for name, s in state.membrane.receptors.items()}
+        if arrivals:
+            rest = {r: old[r] for r in arrivals}
+            new |= kernels.elementwise(
+                *(arrive, group.size, rest, arrivals), native=self.net.native, threads=self.net.threads
+            )[0]
+        receptors = {r: new.get(r, s) for r, s in state.membrane.receptors.items()}
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)
 
 
@@ -258,12 +300,6 @@ def _refusal(net: Network, link: SparseLink) -> str:
     )
 
 
-def _sample(stimulus: AbstractStimulus, prepared: Any, draw: Draw, tick: Array, state: Any) -> tuple[Any, Array]:
-    """State of a stimulus after the step, and its values."""
-    value, after = stimulus.sample(prepared, state, draw, tick)
-    return after, value
-
-
 def _add(total: dict[str, Array], receptor: str, value: Array) -> None:
     total[receptor] = total[receptor] + value if receptor in total else value
 
@@ -277,78 +313,6 @@ def placed(value: Array, part: Part, size: int) -> Array:
     if jnp.ndim(value) == 0:
         return value if part.size == size else spread(jnp.broadcast_to(value, (part.size,)), part.first, size)
     return spread(value[part.offset : part.offset + part.size], part.first, size)
-
-
-def _recur(group: Group, membrane: MembraneState, drive: Array) -> tuple[tuple[MembraneState, None], Emission]:
-    """One step of discrete neurons."""
-    assert isinstance(group.neuron, AbstractDiscreteNeuron)
-
-    def spike(gap: Array) -> Array:
-        return group.spike(gap).astype(gap.dtype)
-
-    neuron, values = group.neuron.step(membrane.neuron, drive, spike)
-    return (MembraneState(neuron, {}), None), Emission(values > 0, values, None)
-
-
-def _advance(
-    group: Group,
-    prepared: Any,
-    membrane: MembraneState,
-    clamp: Array | None,
-    current: Array,
-    jumps: list[Array],
-    dt_ms: float,
-) -> tuple[tuple[MembraneState, Array | None], Emission]:
-    """Flow of continuous neurons, jumps of V at its end, threshold and reset."""
-    assert group.integrator is not None
-    refractory = group.refractory_of(clamp, dt_ms)
-    flow = group.integrator.flow(prepared, group.membrane, membrane, current, refractory, group.spike)
-    if flow.crossed is not None and not jumps:
-        return (flow.state, flow.refractory_ms), Emission(flow.crossed, None, flow.fraction)
-    return _threshold(group, membrane, clamp, flow, jumps, refractory)
-
-
-def _threshold(
-    group: Group,
-    before: MembraneState,
-    clamp: Array | None,
-    flow: Flow,
-    jumps: list[Array],
-    refractory: Refractory | None,
-) -> tuple[tuple[MembraneState, Array | None], Emission]:
-    """Jumps of V at the end of the step, threshold there, reset. A spike located inside the step has already reset."""
-    neuron, after = group.neuron, flow.state.neuron
-    assert isinstance(neuron, AbstractContinuousNeuron)
-    left = flow.refractory_ms if flow.crossed is not None else clamp
-    free = None if left is None else left <= 0
-    if jumps:
-        jump = sum(jumps[1:], start=jumps[0])
-        V = after.V_mV + (jump if free is None else jnp.where(free, jump, 0.0))
-        after = eqx.tree_at(lambda s: s.V_mV, after, V)
-    gap = neuron.threshold_gap(after)
-    if not neuron.resets:
-        gap = jnp.where(neuron.threshold_gap(before.neuron) < 0, gap, -1.0)
-    if free is not None:
-        gap = jnp.where(free, gap, -1.0)
-    if flow.crossed is not None:
-        gap = jnp.where(flow.crossed, -1.0, gap)  # one spike in a step
-    out = group.spike(gap)
-    fresh = neuron.reset(after)
-    if group.surrogate is None:
-        spikes, values = out, None
-        after = jax.tree.map(lambda r, a: jnp.where(spikes, r, a), fresh, after)
-    else:
-        spikes, values = out > 0, out
-        after = jax.tree.map(lambda r, a: a + out * (r - a), fresh, after)
-    if refractory is not None and left is not None:
-        if flow.crossed is None:
-            left = jnp.maximum(left - 1, 0)
-        left = jnp.where(spikes, refractory.total_ms, left)
-    fraction = None
-    if flow.crossed is not None and flow.fraction is not None:
-        fraction = jnp.where(flow.crossed, flow.fraction, 1.0)
-        spikes = spikes | flow.crossed
-    return (MembraneState(after, flow.state.receptors), left), Emission(spikes, values, fraction)
 
 
 def _with(state: GroupState, membrane: MembraneState, refractory: Array | None) -> GroupState:
@@ -377,6 +341,6 @@ def step(
         1
     """
     moment = Moment(net, prepared, state, mode)
-    moment.stimulate(state, inputs)
+    moment.stimulate(inputs)
     done = moment.advance(range(len(net.groups)))
     return done, tuple(moment.emissions.values())

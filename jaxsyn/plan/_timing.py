@@ -67,11 +67,11 @@ def step_seconds(call_s: float) -> float:
 
 def emit_seconds(n: int = 1 << 17) -> float:
     """Looking whether one neuron spiked."""
-    ring, spikes = (jnp.zeros((1, 64), jnp.int32), jnp.zeros(1, jnp.int32)), jnp.zeros(n, bool)
+    ring, spikes = (jnp.zeros((1, 64), jnp.int32), jnp.zeros(1, jnp.int32), jnp.int32(0)), jnp.zeros(n, bool)
 
     def body(state: Any, i: Any, spikes: Any) -> Any:
-        ids, found = state
-        return kernels.emit(spikes, ids, found, i, native=kernels.native_available())
+        ids, found, peak = state
+        return kernels.emit(spikes, ids, found, peak, i, native=kernels.native_available())
 
     return loop_seconds(body, ring, spikes, length=200) / n
 
@@ -119,4 +119,4 @@ def delivery_seconds(spikes: int, row: int, rows: int, targets: int, delays: int
         native = kernels.native_available()
         return kernels.deliver(acc, *operands, first=0, n_sources=n_sources, native=native)
 
-    return loop_seconds(body, jnp.zeros((1, targets)), *graph, *ring, length=256)
+    return loop_seconds(body, [jnp.zeros(targets)], *graph, *ring, length=256)

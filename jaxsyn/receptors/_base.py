@@ -25,6 +25,13 @@ class AbstractReceptor(Parameters):
     def arrive(self, state: Any, weight: Array) -> Any:
         """State just after arrivals of the given summed weight, shape (n,)."""
 
+    def input_variable(self) -> str | None:
+        """Name of the variable to which `arrive` adds the weight, if it does nothing else; None otherwise.
+
+        Spikes are then delivered straight into it, without a sum of arrivals in between.
+        """
+        return None
+
     @abc.abstractmethod
     def derivative(self, state: Any) -> Any:
         """Time derivative of the state, per ms."""

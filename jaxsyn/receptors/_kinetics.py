@@ -17,8 +17,13 @@ class AbstractKinetics(Parameters):
         """State without arrivals; its field `value` is the output."""
 
     @abc.abstractmethod
+    def input_variable(self) -> str:
+        """Name of the variable to which the weight of an arrival is added."""
+
     def arrive(self, state: Any, weight: Array) -> Any:
         """State just after an arrival of the given weight, shape (n,)."""
+        name = self.input_variable()
+        return eqx.tree_at(lambda s: getattr(s, name), state, getattr(state, name) + weight)
 
     @abc.abstractmethod
     def derivative(self, state: Any) -> Any:
@@ -36,7 +41,7 @@ class DecayState(eqx.Module):
 
 
 class CascadeState(eqx.Module):
-    """`rise` feeds `value`; both shape (n,)."""
+    """`rise`, in the unit of a weight, feeds `value`; both shape (n,)."""
 
     value: Array
     rise: Array
@@ -62,8 +67,8 @@ class Exponential(AbstractKinetics):
     def init_state(self, shape: tuple[int, ...]) -> DecayState:
         return DecayState(jnp.zeros(shape, float_dtype()))
 
-    def arrive(self, state: DecayState, weight: Array) -> DecayState:
-        return DecayState(state.value + weight)
+    def input_variable(self) -> str:
+        return "value"
 
     def derivative(self, state: DecayState) -> DecayState:
         return DecayState(-state.value / self.tau_ms)
@@ -93,17 +98,16 @@ class Alpha(AbstractKinetics):
     def init_state(self, shape: tuple[int, ...]) -> CascadeState:
         return CascadeState(jnp.zeros(shape, float_dtype()), jnp.zeros(shape, float_dtype()))
 
-    def arrive(self, state: CascadeState, weight: Array) -> CascadeState:
-        return CascadeState(state.value, state.rise + weight * (jnp.e / self.tau_ms))
+    def input_variable(self) -> str:
+        return "rise"
 
     def derivative(self, state: CascadeState) -> CascadeState:
-        return CascadeState(state.rise - state.value / self.tau_ms, -state.rise / self.tau_ms)
+        return CascadeState((jnp.e * state.rise - state.value) / self.tau_ms, -state.rise / self.tau_ms)
 
     def linear(self) -> LinearSystem:
         value, rise = ("value",), ("rise",)
         rate = -1.0 / self.tau_ms
-        one = jnp.ones_like(rate)
-        return LinearSystem((value, rise), {(value, value): rate, (rise, rise): rate, (value, rise): one})
+        return LinearSystem((value, rise), {(value, value): rate, (rise, rise): rate, (value, rise): -jnp.e * rate})
 
 
 class DualExponential(AbstractKinetics):
@@ -131,20 +135,21 @@ class DualExponential(AbstractKinetics):
     def init_state(self, shape: tuple[int, ...]) -> CascadeState:
         return CascadeState(jnp.zeros(shape, float_dtype()), jnp.zeros(shape, float_dtype()))
 
-    def arrive(self, state: CascadeState, weight: Array) -> CascadeState:
-        return CascadeState(state.value, state.rise + weight / self._peak_per_unit_rise())
+    def input_variable(self) -> str:
+        return "rise"
 
     def derivative(self, state: CascadeState) -> CascadeState:
-        return CascadeState(state.rise - state.value / self.tau_decay_ms, -state.rise / self.tau_rise_ms)
+        feed = state.rise / self._peak_per_unit_feed()
+        return CascadeState(feed - state.value / self.tau_decay_ms, -state.rise / self.tau_rise_ms)
 
     def linear(self) -> LinearSystem:
         value, rise = ("value",), ("rise",)
         fall, climb = -1.0 / self.tau_decay_ms, -1.0 / self.tau_rise_ms
-        coupling = jnp.ones_like(fall + climb)
-        return LinearSystem((value, rise), {(value, value): fall, (rise, rise): climb, (value, rise): coupling})
+        feed = 1.0 / self._peak_per_unit_feed()
+        return LinearSystem((value, rise), {(value, value): fall, (rise, rise): climb, (value, rise): feed})
 
-    def _peak_per_unit_rise(self) -> Array:
-        """Peak of `value` after `rise` jumps by 1: exp(-b t) t (exp(-d t) - 1) / (-d t), t = log(a/b)/d, d = a - b."""
+    def _peak_per_unit_feed(self) -> Array:
+        """Peak of `value` fed by a unit jump: exp(-b t) t (exp(-d t) - 1) / (-d t), t = log(a/b)/d, d = a - b."""
         rate_rise, rate_decay = 1.0 / self.tau_rise_ms, 1.0 / self.tau_decay_ms
         difference = rate_rise - rate_decay
         ratio = difference / rate_decay

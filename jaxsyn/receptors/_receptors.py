@@ -67,6 +67,9 @@ class Current(AbstractReceptor):
     def arrive(self, state: Any, weight: Array) -> Any:
         return self.kinetics.arrive(state, weight)
 
+    def input_variable(self) -> str:
+        return self.kinetics.input_variable()
+
     def derivative(self, state: Any) -> Any:
         return self.kinetics.derivative(state)
 
@@ -111,6 +114,9 @@ class Conductance(AbstractReceptor):
 
     def arrive(self, state: Any, weight: Array) -> Any:
         return self.kinetics.arrive(state, weight)
+
+    def input_variable(self) -> str:
+        return self.kinetics.input_variable()
 
     def derivative(self, state: Any) -> Any:
         return self.kinetics.derivative(state)

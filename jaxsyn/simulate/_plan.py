@@ -106,8 +106,8 @@ class Plan(eqx.Module):
             emission = emissions[g]
             kept = {"words": kernels.pack(emission.spikes, native=net.native)}
             if emission.fraction is not None and net.groups[g].size:
-                ring = jnp.zeros((1, self.room[g]), jnp.int32)
-                ids, _ = kernels.emit(emission.spikes, ring, jnp.zeros(1, jnp.int32), jnp.int32(0), native=net.native)
+                ring = (jnp.zeros((1, self.room[g]), jnp.int32), jnp.zeros(1, jnp.int32), jnp.int32(0))
+                ids, _, _ = kernels.emit(emission.spikes, *ring, jnp.int32(0), native=net.native)
                 kept["fraction"] = emission.fraction[ids[0]]
             out[str(g)] = kept
         return out
@@ -121,15 +121,19 @@ class Plan(eqx.Module):
         counts = {f"count {g}": jnp.zeros(net.groups[g].size, self._dtype(net, g)) for g in self.counted_groups(net)}
         return counts | {f"total {p}": jnp.zeros((), self._dtype(net, net.place(p)[0])) for p, _ in self.windows}
 
-    def count(self, net: Network, counts: Kept, emissions: Sequence[Emission]) -> Kept:
+    def count(self, net: Network, counts: Kept, state: NetworkState, emissions: Sequence[Emission]) -> Kept:
         """Counters after a step."""
         out = dict(counts)
         for g in self.counted_groups(net):
-            before, spikes = counts[f"count {g}"], self._spikes(net, g, emissions)
-            native = net.native and spikes.dtype == jnp.bool_  # else the gradient goes along
-            out[f"count {g}"], _ = kernels.elementwise(
-                *(_plus, net.groups[g].size, before, spikes), native=native, threads=net.threads
-            )
+            before, spikes, group = counts[f"count {g}"], self._spikes(net, g, emissions), state.groups[g]
+            if spikes.dtype == jnp.bool_ and group.ids is not None and group.counts is not None:
+                ring = (group.ids, group.counts, state.tick)
+                out[f"count {g}"] = kernels.tally(before, spikes, *ring, native=net.native)
+            else:
+                native = net.native and spikes.dtype == jnp.bool_  # else the gradient goes along
+                out[f"count {g}"], _ = kernels.elementwise(
+                    *(_plus, net.groups[g].size, before, spikes), native=native, threads=net.threads
+                )
         for p, _ in self.windows:
             g, first, size = net.place(p)
             spikes, total = self._spikes(net, g, emissions)[first : first + size], counts[f"total {p}"]

@@ -73,7 +73,7 @@ def advance(
     def one(carry: Any, x: dict[str, Array]) -> tuple[Any, Kept]:
         now, counts = carry
         now, emissions = step(net, prepared, now, x, mode)
-        return (now, plan.count(net, counts, emissions)), plan.each_step(net, emissions)
+        return (now, plan.count(net, counts, now, emissions)), plan.each_step(net, emissions)
 
     def block(carry: Any, x: dict[str, Array]) -> tuple[Any, tuple[Kept, Kept, Kept]]:
         carry, kept = jax.lax.scan(one, carry, x, length=stride)

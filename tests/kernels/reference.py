@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -118,9 +120,14 @@ def deliver(
     return acc
 
 
-def emit(spikes: NDArray[np.bool_], ring: Ring) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def deliver_rows(acc: Any, *operands: Any, **options: Any) -> jax.Array:
+    """The kernel with its accumulators as one array (receptors, n_post)."""
+    return jnp.stack(kernels.deliver(list(acc), *operands, **options))
+
+
+def emit(spikes: NDArray[np.bool_], ring: Ring, peak: int) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     ids, counts = ring.ids.copy(), ring.counts.copy()
     (found,) = np.nonzero(spikes)
     slot, kept = ring.tick % ring.counts.size, found[: ids.shape[1]]
     ids[slot, : kept.size], counts[slot] = kept, found.size
-    return ids, counts
+    return ids, counts, max(peak, found.size)

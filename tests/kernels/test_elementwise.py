@@ -11,10 +11,24 @@ import numpy as np
 import pytest
 
 from jaxsyn import kernels
+from jaxsyn.kernels import _elementwise
 from jaxsyn.kernels._library import elementwise_supported
 from jaxsyn.surrogate import hard_spike
 
 pytestmark = pytest.mark.skipif(not elementwise_supported(), reason="no elementwise programs on this machine")
+
+
+@pytest.fixture(autouse=True, scope="module", params=[2, 512], ids=["AVX2", "AVX-512"])
+def instruction_set(request):
+    """All tests with the instructions of older processors, then with those of newer ones."""
+    if elementwise_supported() < request.param:
+        pytest.skip("this processor has no AVX-512")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_elementwise, "elementwise_supported", lambda: request.param)
+        jax.clear_caches()
+        yield
+
+
 RNG = np.random.default_rng(0)
 SIZES = [1, 7, 31, 32, 33, 64, 101]
 
@@ -334,3 +348,36 @@ def test_without_native_code_and_without_neurons_it_is_the_function():
     assert_close(kernels.elementwise(step, 0, jnp.zeros(0), jnp.zeros(0), 5.0, native=True)[0], jnp.zeros(0))
     got = kernels.elementwise(step, 3, jnp.zeros(3), jnp.ones(3), jnp.float32(5.0), native=False)
     assert_close(got, step(jnp.zeros(3), jnp.ones(3), jnp.float32(5.0)))
+
+
+@pytest.mark.parametrize("lanes", [False, True])
+@pytest.mark.parametrize("at", [0, 3, 68])
+@pytest.mark.parametrize("look", [lambda x: x, jnp.cumsum], ids=["program", "left to XLA"])
+def test_a_window_of_longer_arrays(lanes, at, look):
+    """The rest of the array stays; lanes that share it get arrays of their own."""
+    whole, short = floats(105), jnp.arange(37, dtype=jnp.float32)
+    gains = jnp.asarray([2.0, -1.0], jnp.float32)
+
+    def step(state, gain):
+        total, x = state
+        return (total + gain * look(x), x + 1.0), total > 0.0
+
+    def run(gain, native=True):
+        return kernels.elementwise(step, 37, (whole, short), gain, native=native, at=at)
+
+    got = jax.jit(jax.vmap(run) if lanes else run)(gains if lanes else gains[0])
+    for lane in range(2 if lanes else 1):
+        new, positive = step((whole[at : at + 37], short), gains[lane])
+        expected = (whole.at[at : at + 37].set(new[0]), new[1]), positive
+        assert_close(jax.tree.map(lambda x, lane=lane: x[lane], got) if lanes else got, expected)
+        assert_close(run(gains[lane]), expected)  # eagerly
+        assert_close(jax.jit(functools.partial(run, native=False))(gains[lane]), expected)
+    (change,) = jax.grad(lambda w: jnp.sum(sum_with_window(w, short, gains[0], at)), argnums=(0,))(whole)
+    assert_close(change, jnp.ones(105))
+
+
+def sum_with_window(whole, short, gain, at):
+    def add(state):
+        return state + gain * short, ()
+
+    return kernels.elementwise(add, 37, whole, native=True, at=at)[0]

@@ -16,6 +16,8 @@ from jaxsyn.kernels._emit import _emit_parallel
 from tests.kernels import reference as ref
 from tests.kernels.reference import each_form
 
+PEAK = 20
+
 
 @st.composite
 def emissions(draw: st.DrawFn) -> tuple[Any, ref.Ring]:
@@ -32,8 +34,8 @@ def emissions(draw: st.DrawFn) -> tuple[Any, ref.Ring]:
 @hypothesis.given(emissions())
 def test_writes_the_slot_of_the_step(native: bool, emission: tuple[Any, ref.Ring]) -> None:
     spikes, ring = emission
-    got = kernels.emit(spikes, ring.ids, ring.counts, ring.tick, native=native)
-    for one, expected in zip(got, ref.emit(spikes, ring), strict=True):
+    got = kernels.emit(spikes, ring.ids, ring.counts, PEAK, ring.tick, native=native)
+    for one, expected in zip(got, ref.emit(spikes, ring, PEAK), strict=True):
         assert one.dtype == np.int32
         np.testing.assert_array_equal(np.asarray(one), expected)
 
@@ -41,40 +43,54 @@ def test_writes_the_slot_of_the_step(native: bool, emission: tuple[Any, ref.Ring
 @hypothesis.given(emissions())
 def test_parallel_form_for_accelerators(emission: tuple[Any, ref.Ring]) -> None:
     spikes, ring = emission
-    got = jax.jit(_emit_parallel)(spikes, ring.ids, ring.counts, np.int32(ring.tick))
-    for one, expected in zip(got, ref.emit(spikes, ring), strict=True):
+    got = jax.jit(_emit_parallel)(spikes, ring.ids, ring.counts, np.int32(PEAK), np.int32(ring.tick))
+    for one, expected in zip(got, ref.emit(spikes, ring, PEAK), strict=True):
         np.testing.assert_array_equal(np.asarray(one), expected)
 
 
 RNG = np.random.default_rng(4)
-OPERANDS = (RNG.random((3, 130)) < 0.1, RNG.integers(0, 9, (3, 4, 6)).astype(np.int32), np.ones((3, 4), np.int32))
+OPERANDS = (
+    RNG.random((3, 130)) < 0.1,
+    RNG.integers(0, 9, (3, 4, 6)).astype(np.int32),
+    np.ones((3, 4), np.int32),
+    np.array([7, 40, 13], np.int32),
+)
 TICKS = np.array([1, 6, 3], np.int32)
 
 
 @each_form
 @pytest.mark.parametrize(
-    "axes", [(0, 0, 0, 0), (0, None, None, None), (None, 0, 0, None), (0, 0, 0, None), (None, None, None, 0)]
+    "axes",
+    [
+        (0,) * 5,
+        (0, *(None,) * 4),
+        (None, 0, 0, 0, None),
+        (0, 0, 0, 0, None),
+        (None,) * 3 + (0, None),
+        (None,) * 4 + (0,),
+    ],
 )
 def test_vmap_over_any_operand(native: bool, axes: tuple[int | None, ...]) -> None:
     operands = [o if axis == 0 else o[0] for o, axis in zip((*OPERANDS, TICKS), axes, strict=True)]
     emit = lambda *o: kernels.emit(*o, native=native)  # noqa: E731
     got = jax.jit(jax.vmap(emit, axes))(*operands)
     for lane in range(3):
-        spikes, ids, counts, tick = (o[lane] if axis == 0 else o for o, axis in zip(operands, axes, strict=True))
-        expected = ref.emit(spikes, ref.Ring(ids, counts, int(tick)))
-        np.testing.assert_array_equal(np.asarray(got[0][lane]), expected[0])
-        np.testing.assert_array_equal(np.asarray(got[1][lane]), expected[1])
+        spikes, ids, counts, peak, tick = (o[lane] if axis == 0 else o for o, axis in zip(operands, axes, strict=True))
+        expected = ref.emit(spikes, ref.Ring(ids, counts, int(tick)), int(peak))
+        for one, other in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(one[lane]), other)
 
 
 @each_form
 def test_vmap_of_vmap_and_the_parallel_form_of_lanes(native: bool) -> None:
     spikes = np.stack([OPERANDS[0], ~OPERANDS[0]])
-    emit = lambda s: kernels.emit(s, OPERANDS[1][0], OPERANDS[2][0], 5, native=native)  # noqa: E731
-    ids, counts = jax.jit(jax.vmap(jax.vmap(emit)))(spikes)
-    rings = (np.broadcast_to(OPERANDS[1][0], (2, 3, 4, 6)), np.broadcast_to(OPERANDS[2][0], (2, 3, 4)))
+    ring = [o[0] for o in OPERANDS[1:]]
+    emit = lambda s: kernels.emit(s, *ring, 5, native=native)  # noqa: E731
+    got = jax.jit(jax.vmap(jax.vmap(emit)))(spikes)
+    rings = [np.broadcast_to(o, (2, 3, *o.shape)) for o in ring]
     parallel = jax.jit(_emit_parallel)(spikes, *rings, np.full((1, 1), 5, np.int32))
-    np.testing.assert_array_equal(np.asarray(counts)[..., 1], spikes.sum(-1))
-    for one, other in zip((ids, counts), parallel, strict=True):
+    np.testing.assert_array_equal(np.asarray(got[1])[..., 1], spikes.sum(-1))
+    for one, other in zip(got, parallel, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
@@ -83,7 +99,7 @@ def test_derivatives_pass_by(native: bool) -> None:
     """The ring holds integers: it stops no gradient and carries none, also where it waits for a float."""
 
     def f(x: jax.Array) -> jax.Array:
-        ids, _ = kernels.emit(x > 0.5, OPERANDS[1][0], OPERANDS[2][0], 0, native=native, after=[x])
+        ids, _, _ = kernels.emit(x > 0.5, *[o[0] for o in OPERANDS[1:]], 0, native=native, after=[x])
         return jnp.sum(x**2) + jnp.sum(ids).astype(x.dtype) * 0.0
 
     x = jnp.linspace(0.0, 1.0, 130)
@@ -97,11 +113,12 @@ def test_derivatives_pass_by(native: bool) -> None:
         (0, np.zeros((2, 3), bool), r"spikes: got bool\[2, 3\]"),
         (1, np.zeros((2, 3), np.uint32), r"ids: got uint32\[2, 3\], must be int32"),
         (2, np.zeros(3, np.int32), "ids, counts: got shapes"),
-        (3, np.uint32(3), r"tick: got uint32\[\]"),
+        (3, np.uint32(3), r"peak: got uint32\[\], must be an int32 scalar"),
+        (4, np.uint32(3), r"tick: got uint32\[\]"),
     ],
 )
 def test_bad_operands_are_named(position: int, value: Any, message: str) -> None:
-    operands: list[Any] = [OPERANDS[0][0], OPERANDS[1][0], OPERANDS[2][0], 5]
+    operands: list[Any] = [*(o[0] for o in OPERANDS), 5]
     operands[position] = value
     with pytest.raises(ValueError, match=message):
         kernels.emit(*operands, native=False)
@@ -109,7 +126,7 @@ def test_bad_operands_are_named(position: int, value: Any, message: str) -> None
 
 def test_no_slot_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="D >= 1"):
-        kernels.emit(np.zeros(3, bool), np.zeros((0, 3), np.int32), np.zeros(0, np.int32), 0, native=False)
+        kernels.emit(np.zeros(3, bool), np.zeros((0, 3), np.int32), np.zeros(0, np.int32), 0, 0, native=False)
 
 
 N, SLOTS, CAPACITY = 500, 33, 77
@@ -121,9 +138,9 @@ def network_step(carry: Any, tick: jax.Array, graph: Any, *, ordered: bool) -> t
     V = 0.9 * V + jnp.sum(current, axis=0)
     row_ptr, post, weight, delays = graph
     operands = (row_ptr, post, weight, 1.0, delays, ids, counts, tick)
-    current = kernels.deliver(0.5 * current, *operands, first=0, n_sources=N, native=True)
+    current = jnp.stack(kernels.deliver(list(0.5 * current), *operands, first=0, n_sources=N, native=True))
     spikes = V > 1.0
-    ids, counts = kernels.emit(spikes, ids, counts, tick, native=True, after=[current] if ordered else [])
+    ids, counts, _ = kernels.emit(spikes, ids, counts, 0, tick, native=True, after=[current] if ordered else [])
     return (jnp.where(spikes, 0.0, V), current, ids, counts), kernels.pack(spikes, native=True)
 
 
@@ -157,3 +174,26 @@ def test_the_ring_is_never_copied_in_a_scan(lanes: int | None) -> None:
     assert not ring & set(copies_in_loops(lanes, ordered=True))
     # The test sees a copy where there is one: without `after` the compiler cannot know that delivery reads first.
     assert ring <= set(copies_in_loops(lanes, ordered=False))
+
+
+@each_form
+@pytest.mark.parametrize("lanes", [False, True])
+def test_a_tally_counts_the_spikes_of_each_neuron(native: bool, lanes: bool) -> None:
+    """Also where the ring holds fewer indices than there were spikes."""
+    rng = np.random.default_rng(5)
+    total, spikes = (
+        rng.integers(0, 9, (3, 130)).astype(np.int32),
+        rng.random((3, 130)) < np.array([[0.0], [0.02], [0.5]]),
+    )
+
+    def count(total: Any, spikes: Any) -> jax.Array:
+        ring = (jnp.zeros((4, 6), jnp.int32), jnp.zeros(4, jnp.int32), 0)
+        ids, counts, _ = kernels.emit(spikes, *ring, 5, native=native)
+        return kernels.tally(total, spikes, ids, counts, 5, native=native)
+
+    got = (
+        jax.vmap(count)(total, spikes) if lanes else jnp.stack([count(*one) for one in zip(total, spikes, strict=True)])
+    )
+    np.testing.assert_array_equal(np.asarray(got), total + spikes)
+    with pytest.raises(ValueError, match=r"total, spikes: got int32\[2\] and bool\[130\]"):
+        count(total[0, :2], spikes[0])

@@ -52,7 +52,7 @@ def test_asking_for_what_is_not_there_raises(monkeypatch: pytest.MonkeyPatch) ->
 @needs_native
 def test_native_calls_are_for_cpus_only() -> None:
     """One program for several platforms: the native kernel on a CPU, the JAX form elsewhere."""
-    emit = lambda s: kernels.emit(s, jnp.zeros((2, 3), jnp.int32), jnp.zeros(2, jnp.int32), 0, native=True)  # noqa: E731
+    emit = lambda s: kernels.emit(s, jnp.zeros((2, 3), jnp.int32), jnp.zeros(2, jnp.int32), 0, 0, native=True)  # noqa: E731
     traced = jax.jit(emit).trace(jax.ShapeDtypeStruct((5,), jnp.bool_))
     assert "@jaxsyn_emit" in traced.lower(lowering_platforms=("cpu",)).as_text()
     for platform in ("cuda", "tpu"):

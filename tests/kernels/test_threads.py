@@ -40,7 +40,7 @@ BATCHED = (0, None, None, None, 0, None, 0, 0, 0)
 
 @functools.cache
 def delivery(threads: int, lanes: bool) -> Any:
-    deliver = lambda *o: kernels.deliver(*o, first=2, n_sources=200, native=True, threads=threads)  # noqa: E731
+    deliver = lambda *o: ref.deliver_rows(*o, first=2, n_sources=200, native=True, threads=threads)  # noqa: E731
     return jax.jit(jax.vmap(deliver, BATCHED) if lanes else deliver)
 
 
@@ -116,6 +116,6 @@ def test_two_callers_at_once() -> None:
 def test_bad_numbers_of_threads_are_refused(unchecked: None, threads: Any) -> None:
     operands = one_lane(many_due(0, 17, 4, 1, "float32"), 0)
     with pytest.raises(ValueError, match=r"threads: got .*whole number from 1 to 256"):
-        kernels.deliver(*operands, first=0, n_sources=200, native=True, threads=threads)
+        ref.deliver_rows(*operands, first=0, n_sources=200, native=True, threads=threads)
     with pytest.raises(ValueError, match=r"threads: got .*whole number from 1 to 256"):
         jax.jit(lambda x: kernels.elementwise(lambda s: (s, s > 0), 3, x, native=True, threads=threads))(jnp.ones(3))

@@ -1,9 +1,10 @@
 // Elementwise programs: the equations of a model as machine code, run for all neurons in one pass over memory.
 //
-// The code is made in Python (_machine.py) for one instruction set, x86-64 with AVX2 and FMA, and travels with the
-// compiled XLA program. Here it gets executable pages, once for each distinct code in a process, and its arguments:
-// a table of array addresses, a table of uniform values (each eight times, so that an instruction can read it as a
-// vector), the number of blocks of neurons, and the index of the first. The last, partial block runs on copies.
+// The code is made in Python (_machine.py) for one instruction set, x86-64 with AVX2 and FMA or with AVX-512, and
+// travels with the compiled XLA program. Here it gets executable pages, once for each distinct code in a process, and
+// its arguments: a table of array addresses, a table of uniform values (each eight times, so that an instruction can
+// read it as a vector) with the numbers 0 .. 15 in front of it, the number of blocks of neurons, and the index of the
+// first. The last, partial block runs on copies.
 
 #include <algorithm>
 #include <cstdint>
@@ -38,8 +39,9 @@ using Dims = ffi::Span<const int64_t>;
 using Code = ffi::Span<const int32_t>;
 using Function = void (*)(void* const* streams, const int32_t* uniforms, int64_t blocks, int64_t unused, int32_t index);
 
-constexpr int kLanes = 8;   // of a vector
-constexpr int kBlock = 32;  // neurons in a turn of the loop: BLOCK in _machine.py
+constexpr int kLanes = 8;     // copies of a uniform
+constexpr int kCounted = 16;  // numbers in front of the uniforms
+constexpr int kBlock = 32;  // neurons in a turn of the loop: BLOCK in _x86.py
 constexpr int kMaxStreams = 128;
 constexpr int kMaxUniforms = 1024;
 constexpr int kMaxBatchRank = 8;
@@ -71,18 +73,20 @@ Function Find(int64_t digest, const Code& code) {
 }
 #endif
 
-// Where an operand or a result stands in memory, and how it moves from one batch lane to the next.
+// Where the neurons of an operand or a result stand in memory, and how that moves from one batch lane to the next.
 struct Stream {
   uint8_t* data;
   int64_t width;  // bytes of an element
   int64_t strides[kMaxBatchRank];
 
   // Returns false where the batch axes disagree with `sizes`.
-  bool Init(const ffi::AnyBuffer& buffer, int rank, const Dims& sizes) {
+  bool Init(const ffi::AnyBuffer& buffer, int rank, const Dims& sizes, int64_t start, int64_t n) {
     const Dims dims = buffer.dimensions();
     if (static_cast<int>(dims.size()) != rank + 1) return false;
+    if (start < 0 || start + n > dims[rank]) return false;
     data = static_cast<uint8_t*>(buffer.untyped_data());
     width = buffer.element_type() == ffi::PRED ? 1 : sizeof(int32_t);
+    data += start * width;
     int64_t step = dims[rank] * width;
     for (int d = rank - 1; d >= 0; --d) {
       if (dims[d] != 1 && dims[d] != sizes[d]) return false;
@@ -113,7 +117,9 @@ struct Program {
     int64_t index[kMaxBatchRank] = {};
     int64_t rest = lane;
     for (int d = rank - 1; d >= 0; rest /= out[d--]) Move(d, index[d] = rest % out[d]);
-    alignas(32) int32_t vectors[kMaxUniforms * kLanes];
+    alignas(64) int32_t table[kCounted + kMaxUniforms * kLanes];
+    for (int k = 0; k < kCounted; ++k) table[k] = k;
+    int32_t* vectors = table + kCounted;
     const uint8_t* present = nullptr;
     for (; lane < end; ++lane) {
       if (present != uniforms.data) {
@@ -147,7 +153,7 @@ struct Program {
   // The neurons of the last, partial block, on copies.
   void RunRest(const int32_t* vectors, int64_t done) const {
     void* table[kMaxStreams];
-    alignas(32) int32_t block[kMaxStreams][kBlock];
+    alignas(64) int32_t block[kMaxStreams][kBlock];
     for (int k = 0; k < n_streams; ++k) {
       const int64_t width = streams[k].width;
       table[k] = block[k];
@@ -162,39 +168,40 @@ struct Program {
 };
 #endif
 
+// Streams, operands first, begin at `starts`; n neurons of each are worked on.
 ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi::RemainingRets results, Code code,
-                       int64_t digest, int32_t threads) {
+                       int64_t digest, Code starts, int64_t n, int32_t threads) {
   const int n_operands = static_cast<int>(operands.size()), n_results = static_cast<int>(results.size());
   const int n_streams = n_operands + n_results;
   if (n_results == 0 || n_streams > kMaxStreams) return Invalid("jaxsyn: an elementwise program has too many arrays");
-  auto first = results.get<ffi::AnyBuffer>(0);
-  const Dims out = (*first)->dimensions();
-  const int64_t total = static_cast<int64_t>((*first)->element_count());
+  const Dims out = (*results.get<ffi::AnyBuffer>(0))->dimensions();
   const int rank = static_cast<int>(out.size()) - 1;
-  if (rank < 0 || rank > kMaxBatchRank) return Invalid(kBadShapes);
+  if (rank < 0 || rank > kMaxBatchRank || static_cast<int>(starts.size()) != n_streams) return Invalid(kBadShapes);
 #if defined(JAXSYN_MACHINE)
   Program program;
   program.n_operands = n_operands, program.n_streams = n_streams, program.rank = rank;
-  program.n = out[rank], program.out = out;
-  bool good = program.uniforms.Init(uniforms, rank, out);
-  for (int k = 0; k < n_operands; ++k) {
-    const auto operand = operands.get<ffi::AnyBuffer>(k);
-    good = good && program.streams[k].Init(*operand, rank, out) && operand->dimensions()[rank] == program.n;
-  }
-  for (int k = 0; k < n_results; ++k) {
-    auto result = results.get<ffi::AnyBuffer>(k);
-    good = good && program.streams[n_operands + k].Init(**result, rank, out) &&
-           static_cast<int64_t>((*result)->element_count()) == total;
-  }
+  program.n = n, program.out = out;
   program.n_uniforms = uniforms.dimensions()[uniforms.dimensions().size() - 1];
-  if (!good || program.n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
+  bool good = program.uniforms.Init(uniforms, rank, out, 0, program.n_uniforms) && program.n_uniforms <= kMaxUniforms;
+  for (int k = 0; k < n_operands; ++k) {
+    good = good && program.streams[k].Init(*operands.get<ffi::AnyBuffer>(k), rank, out, starts[k], n);
+  }
+  for (int k = n_operands; k < n_streams; ++k) {
+    const ffi::AnyBuffer result = **results.get<ffi::AnyBuffer>(k - n_operands);
+    const Dims dims = result.dimensions();
+    good = good && program.streams[k].Init(result, rank, out, starts[k], n) &&
+           std::equal(out.begin(), out.begin() + rank, dims.begin());
+  }
+  if (!good) return Invalid(kBadShapes);
   program.function = Find(digest, code);
   if (program.function == nullptr) return ffi::Error::Internal("jaxsyn: this system gives no executable memory");
-  if (total == 0) return ffi::Error::Success();
 
-  const int64_t lanes = total / program.n, work = total / kBlock * static_cast<int64_t>(code.size());
+  int64_t lanes = 1;
+  for (int d = 0; d < rank; ++d) lanes *= out[d];
+  if (lanes * n == 0) return ffi::Error::Success();
+  const int64_t work = lanes * n / kBlock * static_cast<int64_t>(code.size());
   const int parts = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, work / kShare)));
-  if (lanes < parts) {
+  if (lanes == 1 || lanes < parts) {
     program.RunLanes(0, lanes, parts);
   } else {
     auto some_lanes = [&](int part) {
@@ -204,7 +211,7 @@ ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi
   }
   return ffi::Error::Success();
 #else
-  (void)uniforms, (void)total, (void)code, (void)digest, (void)threads;
+  (void)uniforms, (void)code, (void)digest, (void)n, (void)threads;
   return Invalid("jaxsyn: elementwise programs are for x86-64");
 #endif
 }
@@ -212,13 +219,14 @@ ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi
 }  // namespace
 
 extern "C" {
-// Whether this processor and system run elementwise programs.
+// What this processor and system run of elementwise programs: 0 none, 2 those with AVX2, 512 those with AVX-512 too.
 JAXSYN_EXPORT int32_t jaxsyn_elementwise_supported() {
 #if defined(JAXSYN_MACHINE)
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
   const int32_t only_return[] = {0xc3};
-  return MakeExecutable(Code(only_return, 1)) != nullptr;
+  if (MakeExecutable(Code(only_return, 1)) == nullptr) return 0;
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") ? 512 : 2;
 #else
   return 0;
 #endif
@@ -233,4 +241,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_elementwise, Elementwise,
                                   .RemainingRets()
                                   .Attr<Code>("code")
                                   .Attr<int64_t>("digest")
+                                  .Attr<Code>("starts")
+                                  .Attr<int64_t>("size")
                                   .Attr<int32_t>("threads"));

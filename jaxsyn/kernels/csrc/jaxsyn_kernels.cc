@@ -7,6 +7,7 @@
 // instruction sets give the same bits.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -136,20 +137,16 @@ struct Extent {
 
 inline int64_t FromEnd(const Dims& dims, int back) { return dims[dims.size() - back]; }
 
-// y[r, post[s]] += weight[r, s] * x for the synapses s of one row.
+// y[post[s]] += weight[s] * x for the synapses s of one row; a single weight is shared by all.
 template <typename T>
-inline void ScatterRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXSYN_RESTRICT weight, T x,
-                       const Extent& extent, T* JAXSYN_RESTRICT y) {
+inline void ScatterRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXSYN_RESTRICT weight, bool shared, T x,
+                       T* JAXSYN_RESTRICT y) {
   const int32_t* JAXSYN_RESTRICT post = graph.post;
-  for (int64_t r = 0; r < extent.receptors; ++r) {
-    T* JAXSYN_RESTRICT target = y + r * extent.n_post;
-    if (extent.width == 1) {
-      const T value = weight[r] * x;
-      for (int32_t s = begin; s < end; ++s) target[post[s]] += value;
-    } else {
-      const T* JAXSYN_RESTRICT row = weight + r * extent.width;
-      for (int32_t s = begin; s < end; ++s) target[post[s]] += row[s] * x;
-    }
+  if (shared) {
+    const T value = *weight * x;
+    for (int32_t s = begin; s < end; ++s) y[post[s]] += value;
+  } else {
+    for (int32_t s = begin; s < end; ++s) y[post[s]] += weight[s] * x;
   }
 }
 
@@ -162,7 +159,9 @@ ffi::Error PushLane(const Graph& graph, const T* weight, const T* source, const 
     if (x == T(0)) continue;
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
-    ScatterRow(graph, begin, end, weight, x, extent, y);
+    for (int64_t r = 0; r < extent.receptors; ++r) {
+      ScatterRow(graph, begin, end, weight + r * extent.width, extent.width == 1, x, y + r * extent.n_post);
+    }
   }
   return ffi::Error::Success();
 }
@@ -305,6 +304,12 @@ int32_t FirstFrom(const int32_t* JAXSYN_RESTRICT post, int32_t begin, int32_t en
   return low + (n == 1 && post[low] < bound ? 1 : 0);
 }
 
+constexpr int kMaxReceptors = 64;
+
+// One accumulator for each receptor.
+template <typename T>
+using Accumulators = std::array<T*, kMaxReceptors>;
+
 // A range of targets, one of several that are delivered at the same time. Rows ascend by target.
 struct Range {
   int32_t low, high;  // target indices
@@ -316,18 +321,21 @@ struct Range {
   }
 
   template <typename T>
-  void Scatter(const Graph& graph, int32_t begin, int32_t end, const T* weight, T x, const Extent& extent, T* y) const {
+  void Scatter(const Graph& graph, int32_t begin, int32_t end, const T* weight, T x, const Extent& extent,
+               const Accumulators<T>& acc) const {
     const int32_t *post = graph.post, guess = Guess(begin, end, part + 1);
     const int32_t first = part == 0 ? begin : FirstFrom(post, begin, end, Guess(begin, end, part), low);
     const int32_t last = part + 1 == parts ? end : FirstFrom(post, first, end, std::max(first, guess), high);
-    ScatterRow(graph, first, last, weight, x, extent, y);
+    for (int64_t r = 0; r < extent.receptors; ++r) {
+      ScatterRow(graph, first, last, weight + r * extent.width, extent.width == 1, x, acc[r]);
+    }
   }
 };
 
 // Returns false where a row leaves the synapse arrays.
 template <typename T>
 bool DeliverRange(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
-                  const Range& range, T* acc) {
+                  const Range& range, const Accumulators<T>& acc) {
   int32_t begins[kBlock], ends[kBlock];
   for (int i = 0; i < n; ++i) {
     begins[i] = graph.row_ptr[rows[i]];
@@ -380,7 +388,7 @@ void Split(const Graph& graph, const int32_t* rows, int n, int64_t n_post, int p
 // Each target is added to by one thread, in the order of the rows: the same bits for any number of threads.
 template <typename T>
 bool DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
-                       int threads, T* acc) {
+                 int threads, const Accumulators<T>& acc) {
   const int64_t row = graph.MeanRow();
   const int parts = row < kLongRow ? 1 : PartsFor(n * row * extent.receptors, std::min(threads, kMostParts));
   if (parts == 1) {
@@ -422,8 +430,8 @@ int64_t Due(const IntBuffer& delays, const Ring& ring, int32_t tick) {
 }
 
 template <typename T>
-bool DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& delays, const Ring& ring,
-                       int32_t tick, int32_t first, int32_t n_sources, const Extent& extent, int threads, T* acc) {
+bool DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& delays, const Ring& ring, int32_t tick,
+                 int32_t first, int32_t n_sources, const Extent& extent, int threads, const Accumulators<T>& acc) {
   int32_t rows[kBlock];
   int n = 0;
   const int32_t* delay = delays.typed_data();
@@ -453,14 +461,14 @@ bool DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& d
 }
 
 template <typename T>
-ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi::AnyBuffer& weight,
-                        const ffi::AnyBuffer& gain, const IntBuffer& delays, const IntBuffer& ids,
-                        const IntBuffer& counts, const IntBuffer& tick, int32_t first, int32_t n_sources,
-                        int threads, const ffi::AnyBuffer& out) {
-  const Dims out_dims = out.dimensions(), weight_dims = weight.dimensions(), ids_dims = ids.dimensions();
+ffi::Error DeliverTyped(const Graph& graph, const ffi::AnyBuffer& weight, const ffi::AnyBuffer& gain,
+                        const IntBuffer& delays, const IntBuffer& ids, const IntBuffer& counts, const IntBuffer& tick,
+                        int32_t first, int32_t n_sources, int threads, const Dims& out_dims,
+                        const Accumulators<T>& acc) {
+  const Dims weight_dims = weight.dimensions(), ids_dims = ids.dimensions();
   Lanes<6> lanes;
   if (!lanes.Init({out_dims, weight_dims, gain.dimensions(), ids_dims, counts.dimensions(), tick.dimensions()},
-                  {2, 2, 0, 2, 1, 0})) {
+                  {1, 2, 0, 2, 1, 0})) {
     return Invalid(kBadBatch);
   }
   const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(out_dims, 1)};
@@ -468,8 +476,6 @@ ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi
   if (static_cast<int64_t>(delays.dimensions()[0]) * n_sources != graph.n_rows) {
     return Invalid("jaxsyn: row_ptr must hold one row for each delay and source");
   }
-  T* result = static_cast<T*>(out.untyped_data());
-  if (result != acc.untyped_data()) std::memcpy(result, acc.untyped_data(), out.element_count() * sizeof(T));
   const T* weights = static_cast<const T*>(weight.untyped_data());
   const T* gains = static_cast<const T*>(gain.untyped_data());
   const auto ring_of = [&](const Lanes<6>& lane) {
@@ -478,8 +484,10 @@ ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi
   };
   const auto tick_of = [&](const Lanes<6>& lane) { return tick.typed_data()[lane.at[5]]; };
   const auto one_lane = [&](const Lanes<6>& lane, int threads_of_lane) {
+    Accumulators<T> own{};
+    for (int64_t r = 0; r < extent.receptors; ++r) own[r] = acc[r] + lane.at[0];
     return DeliverLane<T>(graph, weights + lane.at[1], gains[lane.at[2]], delays, ring_of(lane), tick_of(lane), first,
-                          n_sources, extent, threads_of_lane, result + lane.at[0]);
+                          n_sources, extent, threads_of_lane, own);
   };
   int parts = 1;
   if (threads > 1 && lanes.total() > 1) {
@@ -500,20 +508,36 @@ ffi::Error DeliverTyped(const ffi::AnyBuffer& acc, const Graph& graph, const ffi
   return good.load() ? ffi::Error::Success() : Invalid(kBadRow);
 }
 
-ffi::Error Deliver(ffi::AnyBuffer acc, IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain,
-                   IntBuffer delays, IntBuffer ids, IntBuffer counts, IntBuffer tick,
-                   ffi::Result<ffi::AnyBuffer> out, int32_t first, int32_t n_sources, int32_t threads) {
-  const ffi::DataType type = out->element_type();
-  if (acc.element_type() != type || weight.element_type() != type || gain.element_type() != type) {
-    return Invalid(kBadType);
+// The accumulators, one for each receptor, are updated in place; XLA may also have kept what stood there.
+ffi::Error Deliver(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain, IntBuffer delays,
+                   IntBuffer ids, IntBuffer counts, IntBuffer tick, ffi::RemainingArgs before, ffi::RemainingRets after,
+                   int32_t first, int32_t n_sources, int32_t threads) {
+  const size_t receptors = after.size();
+  if (receptors == 0 || receptors > kMaxReceptors || before.size() != receptors ||
+      static_cast<int64_t>(receptors) != FromEnd(weight.dimensions(), 2)) {
+    return Invalid("jaxsyn: deliver takes one accumulator for each receptor, 1 to 64");
   }
+  const ffi::DataType type = weight.element_type();
+  bool good = gain.element_type() == type;
+  void* data[kMaxReceptors];
+  const Dims dims = (*after.get<ffi::AnyBuffer>(0))->dimensions();
+  for (size_t r = 0; r < receptors; ++r) {
+    const ffi::AnyBuffer old = *before.get<ffi::AnyBuffer>(r), out = **after.get<ffi::AnyBuffer>(r);
+    const Dims own = out.dimensions();
+    good = good && out.element_type() == type && std::equal(own.begin(), own.end(), dims.begin(), dims.end());
+    data[r] = out.untyped_data();
+    if (data[r] != old.untyped_data()) std::memcpy(data[r], old.untyped_data(), out.size_bytes());
+  }
+  if (!good) return Invalid(kBadType);
   const Graph graph(row_ptr, post);
-  if (type == ffi::F32) {
-    return DeliverTyped<float>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, threads, *out);
-  }
-  if (type == ffi::F64) {
-    return DeliverTyped<double>(acc, graph, weight, gain, delays, ids, counts, tick, first, n_sources, threads, *out);
-  }
+  const auto typed = [&](auto zero) {
+    using T = decltype(zero);
+    Accumulators<T> acc{};
+    for (size_t r = 0; r < receptors; ++r) acc[r] = static_cast<T*>(data[r]);
+    return DeliverTyped<T>(graph, weight, gain, delays, ids, counts, tick, first, n_sources, threads, dims, acc);
+  };
+  if (type == ffi::F32) return typed(0.0f);
+  if (type == ffi::F64) return typed(0.0);
   return Invalid(kBadType);
 }
 
@@ -543,22 +567,58 @@ int32_t Compact(const uint8_t* JAXSYN_RESTRICT spikes, int64_t n, int32_t* JAXSY
   return static_cast<int32_t>(count);
 }
 
-ffi::Error Emit(BoolBuffer spikes, IntBuffer ids, IntBuffer counts, IntBuffer tick, ffi::RemainingArgs after,
-                ffi::Result<IntBuffer> ids_out, ffi::Result<IntBuffer> counts_out) {
+ffi::Error Emit(BoolBuffer spikes, IntBuffer ids, IntBuffer counts, IntBuffer peak, IntBuffer tick,
+                ffi::RemainingArgs after, ffi::Result<IntBuffer> ids_out, ffi::Result<IntBuffer> counts_out,
+                ffi::Result<IntBuffer> peak_out) {
   (void)after;  // operands that must be ready first: an order, not a value
   const Dims spike_dims = spikes.dimensions(), ids_dims = ids.dimensions(), count_dims = counts.dimensions();
-  Lanes<4> lanes;
-  if (!lanes.Init({spike_dims, ids_dims, count_dims, tick.dimensions()}, {1, 2, 1, 0})) return Invalid(kBadBatch);
+  Lanes<5> lanes;
+  if (!lanes.Init({spike_dims, ids_dims, count_dims, peak.dimensions(), tick.dimensions()}, {1, 2, 1, 0, 0})) {
+    return Invalid(kBadBatch);
+  }
   const int64_t n = FromEnd(spike_dims, 1), n_slots = FromEnd(ids_dims, 2), capacity = FromEnd(ids_dims, 1);
   int32_t* all_ids = ids_out->typed_data();
   int32_t* all_counts = counts_out->typed_data();
+  int32_t* all_peaks = peak_out->typed_data();
   if (all_ids != ids.typed_data()) std::memcpy(all_ids, ids.untyped_data(), ids.size_bytes());
   if (all_counts != counts.typed_data()) std::memcpy(all_counts, counts.untyped_data(), counts.size_bytes());
+  if (all_peaks != peak.typed_data()) std::memcpy(all_peaks, peak.untyped_data(), peak.size_bytes());
   const uint8_t* bytes = static_cast<const uint8_t*>(spikes.untyped_data());
   for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
-    const int64_t slot = SlotOf(tick.typed_data()[lanes.at[3]], n_slots);
-    all_counts[lanes.at[2] + slot] =
-        Compact(bytes + lanes.at[0], n, all_ids + lanes.at[1] + slot * capacity, capacity);
+    const int64_t slot = SlotOf(tick.typed_data()[lanes.at[4]], n_slots);
+    const int32_t count = Compact(bytes + lanes.at[0], n, all_ids + lanes.at[1] + slot * capacity, capacity);
+    all_counts[lanes.at[2] + slot] = count;
+    all_peaks[lanes.at[3]] = std::max(all_peaks[lanes.at[3]], count);
+  }
+  return ffi::Error::Success();
+}
+
+// One more for each neuron whose index stands in the slot; where the slot was too small, for each that spiked.
+ffi::Error Tally(IntBuffer total, BoolBuffer spikes, IntBuffer ids, IntBuffer counts, IntBuffer tick,
+                 ffi::Result<IntBuffer> total_out) {
+  const Dims total_dims = total_out->dimensions(), ids_dims = ids.dimensions();
+  Lanes<5> lanes;
+  if (!lanes.Init({total_dims, spikes.dimensions(), ids_dims, counts.dimensions(), tick.dimensions()},
+                  {1, 1, 2, 1, 0})) {
+    return Invalid(kBadBatch);
+  }
+  const int64_t n = FromEnd(total_dims, 1), n_slots = FromEnd(ids_dims, 2), capacity = FromEnd(ids_dims, 1);
+  if (FromEnd(spikes.dimensions(), 1) != n) return Invalid("jaxsyn: tally needs one spike entry for each total");
+  int32_t* totals = total_out->typed_data();
+  if (totals != total.typed_data()) std::memcpy(totals, total.untyped_data(), total.size_bytes());
+  const uint8_t* bytes = static_cast<const uint8_t*>(spikes.untyped_data());
+  for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
+    int32_t* JAXSYN_RESTRICT own = totals + lanes.at[0];
+    const int64_t slot = SlotOf(tick.typed_data()[lanes.at[4]], n_slots);
+    const int64_t count = counts.typed_data()[lanes.at[3] + slot];
+    if (count <= capacity) {
+      const int32_t* JAXSYN_RESTRICT id = ids.typed_data() + lanes.at[2] + slot * capacity;
+      for (int64_t i = 0; i < count; ++i) {
+        if (static_cast<uint64_t>(id[i]) < static_cast<uint64_t>(n)) ++own[id[i]];
+      }
+    } else {
+      for (int64_t i = 0; i < n; ++i) own[i] += bytes[lanes.at[1] + i];
+    }
   }
   return ffi::Error::Success();
 }
@@ -610,6 +670,7 @@ JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_deliver(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_emit(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_tally(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pack(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
 }
@@ -625,7 +686,6 @@ JAXSYN_TRILINEAR(jaxsyn_outer, Slot::kOuter);
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_deliver, Deliver,
                               ffi::Ffi::Bind()
-                                  .Arg<ffi::AnyBuffer>()
                                   .Arg<IntBuffer>()
                                   .Arg<IntBuffer>()
                                   .Arg<ffi::AnyBuffer>()
@@ -634,7 +694,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_deliver, Deliver,
                                   .Arg<IntBuffer>()
                                   .Arg<IntBuffer>()
                                   .Arg<IntBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
                                   .Attr<int32_t>("first")
                                   .Attr<int32_t>("n_sources")
                                   .Attr<int32_t>("threads"));
@@ -645,8 +706,19 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_emit, Emit,
                                   .Arg<IntBuffer>()
                                   .Arg<IntBuffer>()
                                   .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
                                   .RemainingArgs()
                                   .Ret<IntBuffer>()
+                                  .Ret<IntBuffer>()
+                                  .Ret<IntBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_tally, Tally,
+                              ffi::Ffi::Bind()
+                                  .Arg<IntBuffer>()
+                                  .Arg<BoolBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<IntBuffer>()
                                   .Ret<IntBuffer>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_pack, Pack, ffi::Ffi::Bind().Arg<BoolBuffer>().Ret<WordBuffer>());
