@@ -136,8 +136,8 @@ def _kernel(eqn: Any, name: str, runs: float) -> Work:
         return Work(calls=runs, emitting=runs * operands[0].size, equations=1)
     if name != "jaxsyn_map":
         return Work(calls=runs, equations=1)
-    jaxpr = eqn.params["jaxpr"]
-    counted = count_operations(jaxpr, operands)
+    jaxpr = eqn.params["traced"].jaxpr
+    counted = count_operations(jaxpr, jaxpr.in_avals)
     if counted is None:  # XLA fuses it into loops that compute again what several results share
         elements = runs * sum(math.prod(v.aval.shape) for e in jaxpr.jaxpr.eqns for v in e.outvars)
         return Work(elements=elements, equations=len(jaxpr.jaxpr.eqns))
