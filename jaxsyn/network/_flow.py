@@ -22,7 +22,7 @@ def recur(group: Group, membrane: MembraneState, drive: Array) -> tuple[tuple[Me
     return (MembraneState(neuron, {}), None), Emission(values > 0, values, None)
 
 
-def advance(
+def integrate(
     group: Group,
     prepared: Any,
     membrane: MembraneState,

@@ -227,7 +227,7 @@ class Moment:
             current = jnp.zeros(group.size, current.dtype) + current
             if not group.continuous:
                 return recur(group, membrane, sum(jumps, start=current))
-            return advance(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
+            return integrate(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
 
         if group.surrogate is not None:  # derivatives keep what goes in, and compute the rest again in one pass
             advance = jax.checkpoint(advance, prevent_cse=False)
