@@ -17,7 +17,7 @@ from .. import kernels
 from .._core import Array, float_dtype, without_gradient
 from ..neurons import MembraneState
 from ..stimuli import AbstractWaveform, Draw
-from ._flow import recur
+from ._flow import integrate, recur
 from ._group import Emission, GroupState, Sent, emit
 from ._link import AbstractLink, SparseLink, TransformLink, remember, spread
 from ._network import Network, NetworkState, Part
