@@ -88,8 +88,13 @@ def define_call(
     primitive.def_abstract_eval(lambda *avals, native, **params: infer(*avals, **params))
     primitive.def_impl(functools.partial(_run_eagerly, primitive))
     reference_form = _without_native(reference)
-    mlir.register_lowering(primitive, mlir.lower_fun(_without_native(native), multiple_results=True), platform="cpu")
-    mlir.register_lowering(primitive, mlir.lower_fun(reference_form, multiple_results=True))
+    rules = [mlir.lower_fun(_without_native(form), multiple_results=True) for form in (reference, native)]
+
+    def lower_cpu(ctx: Any, *args: Any, native: bool, **params: Any) -> Any:
+        return rules[native](ctx, *args, native=native, **params)
+
+    mlir.register_lowering(primitive, lower_cpu, platform="cpu")
+    mlir.register_lowering(primitive, rules[False])
     batching.primitive_batchers[primitive] = functools.partial(_batch, primitive, (), Operand.LANES)
     ad.primitive_jvps[primitive] = functools.partial(_jvp_of, reference_form)
     return primitive

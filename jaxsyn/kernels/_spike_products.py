@@ -1,5 +1,6 @@
 """Spikes times a dense matrix, and the gradient of the matrix: natively entries that are zero cost nothing."""
 
+import math
 from typing import Any
 
 import jax
@@ -8,7 +9,10 @@ import jax.numpy as jnp
 from .._core import Array, ArrayLike
 from ._library import require_native
 from ._pack import WORD, unpack
-from ._primitive import define_bilinear, define_kernel
+from ._primitive import define_bilinear, define_call, define_kernel
+
+# Shares of entries above which a dense product is faster (docs/decisions.md), for matrices of less than 64 columns too.
+_DENSE_SHARE, _DENSE_SHARE_NARROW, _NARROW = 0.25, 0.12, 64
 
 
 def _entries(x: Any, n: int, dtype: Any, swap: bool) -> Array:
@@ -37,16 +41,49 @@ def _infer_outer(x: Any, g: Any, *, n: int, swap: bool) -> list[jax.core.ShapedA
     return [jax.core.ShapedArray((n, g.shape[-1]), g.dtype)]
 
 
-_MATMUL = define_kernel("spike_matmul", (), _infer_matmul, _matmul, attributes=("swap",))
-_OUTER = define_kernel("spike_outer", (), _infer_outer, _outer, attributes=("swap",))
+_MATMUL_EVENTS = define_kernel("spike_matmul", (), _infer_matmul, None, attributes=("swap",))
+_OUTER_EVENTS = define_kernel("spike_outer", (), _infer_outer, None, attributes=("swap",))
+
+
+def _is_dense(x: Any, n: int, m: int) -> Array:
+    """Whether so many entries are not zero that a dense product is faster; one row of 32 is looked at."""
+    rows = x[..., ::32, :] if x.ndim > 1 else x
+    bits = x.dtype == jnp.uint32
+    counts = (jax.lax.population_count(rows) if bits else rows.astype(jnp.bool_)).astype(jnp.int32)
+    share = _DENSE_SHARE if m >= _NARROW else _DENSE_SHARE_NARROW
+    many: Array = jnp.sum(counts, dtype=jnp.int32) > jnp.int32(int(share * n * math.prod(rows.shape[:-1])))
+    return many
+
+
+def _chosen(events: Any, dense: Any) -> Any:
+    """The form that is taken natively: by events, or dense where there are too many of them."""
+
+    def form(x: Any, other: Any, *, n: int, swap: bool) -> list[Array]:
+        params = {"n": n, "swap": swap}
+        if math.prod(x.shape) == 0:
+            return list(dense(x, other, **params))
+        return list(
+            jax.lax.cond(
+                _is_dense(x, n, other.shape[-1]),
+                lambda x, other: list(dense(x, other, **params)),
+                lambda x, other: events.bind(x, other, **params, native=True),
+                *(x, other),
+            )
+        )
+
+    return form
+
+
+_MATMUL = define_call("spike_product", _infer_matmul, _matmul, _chosen(_MATMUL_EVENTS, _matmul))
+_OUTER = define_call("spike_gradient", _infer_outer, _outer, _chosen(_OUTER_EVENTS, _outer))
 define_bilinear(_MATMUL, _OUTER, _matmul, _outer)
 
 
 def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool) -> Array:
     """Spikes times a matrix, y = x w, for few spikes or many.
 
-    The value and the derivative by `w` cost as much as there are entries of x that are not zero (natively; elsewhere
-    they are dense products); the derivative by `x` is a dense product. Differentiable to any order, batched in both.
+    Natively the value and the derivative by `w` cost as much as there are entries of x that are not zero, or what a
+    dense product costs where there are many (a look at some rows decides); the derivative by `x` is a dense product. Differentiable to any order, batched in both.
     Rows of x that `vmap` adds in front come out behind the first axis in memory, so that a scan over time, which
     wants it so, copies nothing.
 
