@@ -36,7 +36,7 @@ FLOORS = {
     **dict.fromkeys(("cli", "__main__"), 7),
 }
 ARROWS = {("kernels", "_core"), ("units", "_core"), ("__main__", "cli")}
-ARROWS |= {("convert", "train"), ("hardware", "train"), ("health", "checkpoint")}
+ARROWS |= {("train", "checkpoint"), ("convert", "train"), ("hardware", "train"), ("health", "checkpoint")}
 
 # `import jaxsyn` may load none of these. A room listed here is loaded on first use and may import its own at the top.
 HEAVY = {"diffrax", "matplotlib", "orbax", "pydantic", "rich", "scipy", "structlog", "tensorstore", "typer"}

@@ -83,9 +83,9 @@ def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool) -> Array:
     """Spikes times a matrix, y = x w, for few spikes or many.
 
     Natively the value and the derivative by `w` cost as much as there are entries of x that are not zero, or what a
-    dense product costs where there are many (a look at some rows decides); the derivative by `x` is a dense product. Differentiable to any order, batched in both.
-    Rows of x that `vmap` adds in front come out behind the first axis in memory, so that a scan over time, which
-    wants it so, copies nothing.
+    dense product costs where there are many (a look at some rows decides); the derivative by `x` is a dense product.
+    Differentiable to any order, batched in both. Lanes that `vmap` adds in front of one axis of rows come out behind
+    it in memory, so that a scan over these rows, which wants it so, copies nothing.
 
     Args:
         x: Spikes, bool (..., n) or bits as `pack` gives them, uint32 (..., ceil(n / 32)); or numbers of the dtype of

@@ -1,5 +1,6 @@
 """Training on a data set: a short loop around one compiled step."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, TypedDict, Unpack
 
@@ -45,6 +46,9 @@ class FitOptions(TypedDict, total=False):
         test: Held-out samples and labels, scored after each epoch; never trained on.
         parameters: What is trained besides the weights, as in `trainable`.
         report: Called after each epoch with the latest entry of the history.
+        checkpoint: Folder to which everything is written after each epoch; where it holds an earlier call with the
+            same arguments that was ended, training goes on from there, to the same bits.
+        patience: Stop when the loss (of `test`, where given) has not been lower for so many epochs, >= 1.
     """
 
     batch_size: int
@@ -52,6 +56,8 @@ class FitOptions(TypedDict, total=False):
     test: Data | None
     parameters: Sequence[str]
     report: Callable[[dict[str, float]], None]
+    checkpoint: str | os.PathLike[str] | None
+    patience: int | None
 
 
 def fit(
@@ -68,7 +74,7 @@ def fit(
         task: What is to be learned, such as `Classification(n_steps=10)`.
         optimizer: Any `optax.GradientTransformation`, such as `optax.adam(5e-3)`.
         epochs: Times that every sample is shown, >= 0.
-        options: See `FitOptions`: batch_size, seed, test, parameters, report.
+        options: See `FitOptions`: batch_size, seed, test, parameters, report, checkpoint, patience.
     Returns:
         The trained network, and loss and accuracy of each epoch by name: "train_loss" and "train_accuracy" (measured
         while training, before each step), with `test` also "test_loss" and "test_accuracy".
@@ -90,9 +96,11 @@ def fit(
     x, y = _arrays(net, data, task)
     held_out = None if settings.get("test") is None else _arrays(net, settings["test"], task)
     weights, rest = eqx.partition(net, trainable(net, parameters=settings.get("parameters", ())))
-    state = optimizer.init(weights)
-    history: History = {}
-    for epoch in range(epochs):
+    columns = _COLUMNS if held_out is not None else _COLUMNS[:2]
+    weights, state, history = _resumed(settings.get("checkpoint"), weights, optimizer.init(weights), columns)
+    for epoch in range(len(history.get("train_loss", ())), epochs):
+        if _stalled(history, settings.get("patience")):
+            break
         order = np.random.Generator(np.random.Philox(key=[settings["seed"], epoch])).permutation(len(y))
         total = np.zeros(2)
         for batch, counts in _batches(order, settings["batch_size"]):
@@ -107,6 +115,7 @@ def fit(
             row["test_loss"], row["test_accuracy"] = _scores(eqx.combine(weights, rest), held_out, task)
         for name, value in row.items():
             history.setdefault(name, []).append(float(value))
+        _keep(settings.get("checkpoint"), weights, state, history)
         settings.get("report", lambda _: None)({"epoch": epoch + 1, **row})
     return eqx.combine(weights, rest), history
 
@@ -139,6 +148,38 @@ _REMEDY = (
     "parameters are in the attribute `net` of this error"
 )
 _EVALUATED_TOGETHER = 256
+_COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def _resumed(folder: Any, weights: Any, state: Any, columns: Sequence[str]) -> tuple[Any, Any, History]:
+    """Weights, state of the optimizer and history of the last epoch in a folder, or as they are given."""
+    if folder is None:
+        return weights, state, {}
+    from ..checkpoint import latest, restore_tree
+
+    epochs = latest(folder)
+    if epochs is None:
+        return weights, state, {}
+    like = {"weights": weights, "state": state, "history": np.zeros((epochs, len(columns)))}
+    kept = restore_tree(folder, like)
+    rows = np.asarray(kept["history"])
+    return kept["weights"], kept["state"], {name: rows[:, k].tolist() for k, name in enumerate(columns)}
+
+
+def _keep(folder: Any, weights: Any, state: Any, history: History) -> None:
+    """Write everything that the next epoch depends on."""
+    if folder is None:
+        return
+    from ..checkpoint import save_tree
+
+    rows = np.asarray(list(history.values()), np.float64).T
+    save_tree(folder, {"weights": weights, "state": state, "history": rows}, step=len(rows))
+
+
+def _stalled(history: History, patience: int | None) -> bool:
+    """Whether the loss that decides has not been lower for `patience` epochs."""
+    losses = history.get("test_loss", history.get("train_loss", []))
+    return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
 
 def _losses(net: Network, batch: tuple[Array, Array, Array], task: AbstractTask) -> tuple[Array, Array]:
@@ -224,6 +265,7 @@ def _checked(net: Network, epochs: int, options: FitOptions) -> dict[str, Any]:
         ("epochs", epochs, 0),
         ("batch_size", settings["batch_size"], 1),
         ("seed", settings["seed"], 0),
+        ("patience", settings.get("patience") or 1, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
             raise ValueError(f"fit.{name}: got {value!r}; allowed: a whole number >= {low}")

@@ -211,3 +211,23 @@ X, Y = blobs(samples=6)
 def test_bad_input_is_named(data, options, message):
     with pytest.raises(ValueError, match=message):
         fit(small(), data, TASK, optimizer=ADAM, **{"epochs": 1, **options})
+
+
+def test_training_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path):
+    data, options = blobs(samples=10), {"batch_size": 4, "test": blobs(samples=6)}
+    whole, history = fit(small(), data, TASK, optimizer=optax.sgd(0.05, 0.9), epochs=3, **options)
+    folder = tmp_path / "training"
+    fit(small(), data, TASK, optimizer=optax.sgd(0.05, 0.9), epochs=1, checkpoint=folder, **options)
+    reported = []
+    again = {**options, "checkpoint": folder, "report": reported.append}
+    resumed, later = fit(small(), data, TASK, optimizer=optax.sgd(0.05, 0.9), epochs=3, **again)
+    assert [row["epoch"] for row in reported] == [2, 3]
+    assert later == history
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(whole), arrays(resumed), strict=True))
+
+
+def test_training_stops_when_the_loss_does_not_fall():
+    _, history = fit(small(), blobs(samples=10), TASK, optimizer=optax.sgd(0.0), epochs=9, patience=2)
+    assert 3 <= len(history["train_loss"]) < 9  # up to the rounding of a sum in another order
+    with pytest.raises(ValueError, match=r"fit\.patience: got -1"):
+        fit(small(), blobs(samples=10), TASK, optimizer=optax.sgd(0.0), epochs=1, patience=-1)
