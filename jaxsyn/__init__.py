@@ -24,6 +24,8 @@ from .network import Network as Network
 from .network import NetworkState as NetworkState
 from .network import Population as Population
 from .network import Projection as Projection
+from .network import ShardedNetwork as ShardedNetwork
+from .network import shard as shard
 from .simulate import Solution as Solution
 from .simulate import Solved as Solved
 from .simulate import SpikeTrains as SpikeTrains

@@ -58,6 +58,7 @@ from ._pool import MaxPool as MaxPool
 from ._probability import BlockModel as BlockModel
 from ._probability import FixedProbability as FixedProbability
 from ._small_world import SmallWorld as SmallWorld
+from ._split import SplitGraph as SplitGraph
 from ._transform import AbstractBoundTransform as AbstractBoundTransform
 from ._transform import AbstractTransform as AbstractTransform
 from ._transform import BoundIdentity as BoundIdentity

@@ -8,9 +8,12 @@ from ._chunk import Chunk as Chunk
 from ._components import Component as Component
 from ._components import components as components
 from ._components import takes_bits as takes_bits
+from ._deal import Deal as Deal
+from ._exchange import Exchange as Exchange
 from ._group import Emission as Emission
 from ._group import Group as Group
 from ._group import GroupState as GroupState
+from ._group import Sent as Sent
 from ._group import initial_state as initial_state
 from ._link import AbstractLink as AbstractLink
 from ._link import LinkState as LinkState
@@ -28,6 +31,13 @@ from ._network import NetworkState as NetworkState
 from ._network import Part as Part
 from ._population import Population as Population
 from ._projection import Projection as Projection
+from ._scatter import gather as gather
+from ._scatter import scatter as scatter
+from ._scatter import to_host as to_host
+from ._shard import AXIS as AXIS
+from ._shard import SPEC as SPEC
+from ._shard import ShardedNetwork as ShardedNetwork
+from ._shard import shard as shard
 from ._sketch import Sketch as Sketch
 from ._sketch import sketch as sketch
 from ._step import SIMULATE as SIMULATE

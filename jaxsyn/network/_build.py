@@ -358,7 +358,7 @@ def build_groups(populations: Populations, layout: Layout, links: list[AbstractL
     groups = []
     for g, members in enumerate(layout.groups):
         ids = [k.slots for k in links if k.source == g and isinstance(k, SparseLink) and k.form == "ids"]
-        values = [k.slots for k in links if k.source == g and not (isinstance(k, SparseLink) and k.form == "ids")]
+        values = [k.slots for k in links if k.source == g and k.reads_values]
         slots = (max(ids, default=0), max(values, default=0) if max(values, default=0) > 1 else 0)
         groups.append(fuse({n: populations[n] for n in members}, seed, slots))
     return groups

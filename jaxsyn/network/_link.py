@@ -51,6 +51,11 @@ class AbstractLink(eqx.Module):
     slots: eqx.AbstractVar[int]
     instant: eqx.AbstractVar[bool]
 
+    @property
+    @abc.abstractmethod
+    def reads_values(self) -> bool:
+        """Whether it reads the history of numbers of its source group."""
+
     @abc.abstractmethod
     def init_state(self) -> LinkState:
         """State before the first spike, statistics before training."""
@@ -92,6 +97,11 @@ class SparseLink(AbstractLink):
     slots: int = eqx.field(static=True)
     instant: bool = eqx.field(static=True)
     form: str = eqx.field(static=True)
+
+    @property
+    def reads_values(self) -> bool:
+        """Whether emissions travel as numbers; with short-term plasticity it has a history of its own."""
+        return self.form != "ids" and self.short_term is None
 
     def init_state(self) -> LinkState:
         """State before the first spike."""
@@ -187,6 +197,11 @@ class TransformLink(AbstractLink):
     slots: int = eqx.field(static=True)
     instant: bool = eqx.field(static=True)
     by_events: bool = eqx.field(static=True)
+
+    @property
+    def reads_values(self) -> bool:
+        """Always: a transform takes numbers."""
+        return True
 
     def init_state(self) -> LinkState:
         """Statistics before training."""

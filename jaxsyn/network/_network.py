@@ -1,6 +1,7 @@
 """The network: groups and links with their state. One object for simulation, training and chips."""
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -37,6 +38,20 @@ class Part(eqx.Module):
     first: int = eqx.field(static=True)
     offset: int = eqx.field(static=True)
     size: int = eqx.field(static=True)
+
+
+def adjacent_parts(places: Sequence[tuple[int, int, int]]) -> tuple[Part, ...]:
+    """Parts of a stimulus from the group, first neuron and size of each target; neighbours become one."""
+    parts: list[Part] = []
+    offset = 0
+    for group, first, size in places:
+        last = parts[-1] if parts else None
+        if last is not None and (last.group, last.first + last.size) == (group, first):
+            parts[-1] = Part(group, last.first, last.offset, last.size + size)
+        else:
+            parts.append(Part(group, first, offset, size))
+        offset += size
+    return tuple(parts)
 
 
 class BoundStimulus(eqx.Module):
@@ -133,6 +148,13 @@ class Network(eqx.Module):
         self.groups = tuple(build.build_groups(populations, layout, links, int(seed)))
         self.links = tuple(links)
         self.stimuli = bind_stimuli(stimuli, populations, layout, self.dt_ms)
+
+    def with_parts(self, **parts: Any) -> "Network":
+        """The same network with other groups, links, stimuli or seed, as they are: nothing is built or checked."""
+        new = object.__new__(Network)
+        for field in dataclasses.fields(self):
+            object.__setattr__(new, field.name, parts.get(field.name, getattr(self, field.name)))
+        return new
 
     def place(self, population: str) -> tuple[int, int, int]:
         """Group, first index and size of a population.
@@ -280,16 +302,7 @@ def _bind_stimulus(
     if any(w.keys() != weights[0].keys() for w in weights):
         raise ValueError(f"stimulus {name!r}: its targets have different receptors; make one stimulus for each")
     size = sum(p.size for p in targets)
-    parts: list[Part] = []
-    offset = 0
-    for target, p in zip(stimulus.target, targets, strict=True):
-        group, first = layout.places[target]
-        last = parts[-1] if parts else None
-        if last is not None and (last.group, last.first + last.size) == (group, first):
-            parts[-1] = Part(group, last.first, last.offset, last.size + p.size)
-        else:
-            parts.append(Part(group, first, offset, p.size))
-        offset += p.size
+    parts = adjacent_parts([(*layout.places[t], p.size) for t, p in zip(stimulus.target, targets, strict=True)])
     for receptor, value in weights[0].items():
         if np.shape(value) not in ((), (size,)):
             raise ValueError(
@@ -298,4 +311,4 @@ def _bind_stimulus(
             )
     with named(f"stimulus {name!r}"):
         bound = stimulus.bind(size, dt_ms)
-    return BoundStimulus(bound, weights[0], tuple(parts), size, kernels.stream_id(f"stimulus {name}"))
+    return BoundStimulus(bound, weights[0], parts, size, kernels.stream_id(f"stimulus {name}"))

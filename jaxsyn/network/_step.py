@@ -259,7 +259,8 @@ class Moment:
         for g in groups:
             self.fire(g)
         if self.mode.exchange is not None:
-            self.groups, self.links = self.mode.exchange(self.groups, self.links, self.sent(), self.tick)
+            groups_now, links = self.mode.exchange(self.groups, self.links, self.sent(), self.tick)
+            self.groups, self.links = list(groups_now), list(links)
         for g in groups:
             self.receive(g)
         return NetworkState(self.tick, tuple(self.groups), tuple(self.links), self.stimuli)

@@ -8,9 +8,10 @@ import equinox as eqx
 from .. import record as records
 from ..cost import Work, tree_bytes, work_of
 from ..network import Network, NetworkState
+from ._machine import Chunk, are_finite
 from ._plan import Plan, make_plan, to_steps
 from ._run import advance
-from ._simulate import Chunk, chunk_steps, initial_capacity, is_finite
+from ._simulate import chunk_steps, initial_capacity
 
 _SPIKE_BYTES, _FRACTION_BYTES = 12, 4  # step and neuron of a spike, and where in the step
 
@@ -72,7 +73,7 @@ def outline(
 
     def chunk(net: Network, state: NetworkState) -> Chunk:
         final, kept, samples, counts = advance(net, state, {}, plan, (length, 0))
-        return Chunk(final, kept, samples, counts, is_finite(final))
+        return Chunk(final, kept, samples, counts, are_finite(final))
 
     jaxpr, out, _ = eqx.filter_make_jaxpr(chunk)(net, state)
     fractions = {g: "fraction" in out.kept[str(g)] for g in plan.recorded_groups(net)}

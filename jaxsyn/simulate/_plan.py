@@ -24,6 +24,7 @@ Kept = dict[str, Any]
 class Sampler(eqx.Module):
     """A state variable (or the weights of a projection) to sample: where it is and which entries.
 
+    `columns` are those of `index`, int32 (k,); `share` is what each neuron adds to a mean over several devices.
     Weights are taken with their padding, whose length another seed does not change; `trim` drops it.
     """
 
@@ -33,8 +34,9 @@ class Sampler(eqx.Module):
     place: tuple[int, int, int] = eqx.field(static=True)
     path: tuple[str, ...] = eqx.field(static=True)
     index: tuple[int, ...] | None = eqx.field(static=True)
-    columns: tuple[int, ...] | None = eqx.field(static=True)
+    columns: Any = None
     links: tuple[int, ...] = eqx.field(static=True, default=())
+    share: Array | None = None
 
     def sample(self, net: Network, state: NetworkState) -> Array:
         """Present values, shape (k,), (receptors, k) for weights, or () for a mean."""
@@ -48,7 +50,7 @@ class Sampler(eqx.Module):
             part = part[step] if isinstance(part, dict) else getattr(part, step)
         values = part[first : first + size]
         if self.kind == "mean":
-            return jnp.mean(values)
+            return jnp.mean(values) if self.share is None else jnp.sum(values * self.share.astype(values.dtype))
         return values if self.columns is None else values[jnp.asarray(self.columns, jnp.int32)]
 
     def trim(self, net: Network, samples: Any) -> Any:
@@ -166,7 +168,7 @@ class Plan(eqx.Module):
         graded = jnp.issubdtype(self._dtype(net, g), jnp.floating)
         return emissions[g] if graded else number(emissions[g], net.groups[g].size) > 0
 
-    def counted(self, net: Network, counts: Kept, population: str) -> Array:
+    def counted(self, net: Network, counts: Kept, population: str) -> Any:
         """Spikes of each neuron of a population, (..., n)."""
         g, first, size = net.place(population)
         return counts[f"count {g}"][..., first : first + size]
@@ -278,7 +280,7 @@ def _state_sampler(net: Network, r: record.State | record.Mean) -> Sampler:
         raise ValueError(f"record {r.name!r}: index {max(index)} is out of range; {population!r} has {size} neurons")
     period = 1 if r.every_ms is None else to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)
     kind = "state" if isinstance(r, record.State) else "mean"
-    return Sampler(r.name, kind, period, (g, first, size), where, index, index)
+    return Sampler(r.name, kind, period, (g, first, size), where, index, _columns(index))
 
 
 def _weight_sampler(net: Network, r: record.Weights) -> Sampler:
@@ -292,10 +294,14 @@ def _weight_sampler(net: Network, r: record.Weights) -> Sampler:
     stored = _synapse_columns(net, links)
     if r.index and max(r.index) >= len(stored):
         raise ValueError(f"record {r.name!r}: index {max(r.index)} is out of range; it has {len(stored)} synapses")
-    columns = None if r.index is None else tuple(stored[list(r.index)].tolist())
+    columns = None if r.index is None else _columns(stored[list(r.index)])
     padded = sum(k.graph.n_padded for _, k in found)
     period = 1 if r.every_ms is None else to_steps(f"record {r.name!r}: every_ms", r.every_ms, net.dt_ms)
     return Sampler(r.name, "weights", period, (links[0], 0, padded), (), r.index, columns, links)
+
+
+def _columns(index: Any) -> Any:
+    return None if index is None else np.asarray(index, np.int32)
 
 
 def stack_blocks(kept: Any) -> Any:

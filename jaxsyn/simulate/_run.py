@@ -1,6 +1,6 @@
 """`run`: the network stepped n times as one pure function."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 import jax
@@ -52,6 +52,7 @@ def advance(
     plan: Plan,
     lengths: tuple[int, int],
     mode: Mode = SIMULATE,
+    walk: Callable[..., Any] = jax.lax.scan,
 ) -> tuple[NetworkState, Kept, Kept, Kept]:
     """Step the network, keeping what the plan says.
 
@@ -62,6 +63,7 @@ def advance(
         plan: What to keep.
         lengths: Number of steps, and how many of them come before the first sampling point.
         mode: See `step`.
+        walk: Goes from step to step, called like `jax.lax.scan`.
     Returns:
         Final state; spikes of each step; samples at the end of the head, if there is one, and of each block; counters
         (cumulative: at the start, after the head, at the end of each block, at the end).
@@ -76,7 +78,7 @@ def advance(
         return (now, plan.count(net, counts, now, emissions)), plan.each_step(net, emissions)
 
     def block(carry: Any, x: dict[str, Array]) -> tuple[Any, tuple[Kept, Kept, Kept]]:
-        carry, kept = jax.lax.scan(one, carry, x, length=stride)
+        carry, kept = walk(one, carry, x, length=stride)
         return carry, (kept, plan.sample(net, carry[0]), carry[1])
 
     def cut(first: int, last: int) -> dict[str, Array]:
@@ -88,7 +90,7 @@ def advance(
     blocks = (n_steps - head) // stride
     at_head = []
     if head:
-        carry, kept = jax.lax.scan(one, carry, cut(0, head), length=head)
+        carry, kept = walk(one, carry, cut(0, head), length=head)
         pieces.append(kept)
         at_head.append(jax.tree.map(lambda x: x[None], plan.sample(net, carry[0])))
     middle = {k: v.reshape(blocks, stride, *v.shape[1:]) for k, v in cut(head, head + blocks * stride).items()}
@@ -101,7 +103,7 @@ def advance(
     pieces.append(stack_blocks(kept))
     tail = n_steps - head - blocks * stride
     if tail:
-        carry, kept = jax.lax.scan(one, carry, cut(n_steps - tail, n_steps), length=tail)
+        carry, kept = walk(one, carry, cut(n_steps - tail, n_steps), length=tail)
         pieces.append(kept)
     kept = pieces[0] if len(pieces) == 1 else jax.tree.map(lambda *xs: jnp.concatenate(xs), *pieces)
     counts = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), counts, carry[1])

@@ -1,26 +1,24 @@
 """`simulate`: the host driver. It runs chunks, and looks at the network between them."""
 
-import dataclasses
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from .. import kernels
 from .. import record as records
 from .._core import Array, SimulationError
-from ..network import Network, NetworkState
+from ..network import Network, NetworkState, ShardedNetwork
 from ..stimuli import SpikeEvents
 from ._assemble import assemble
-from ._plan import Kept, Plan, make_plan, to_steps
+from ._devices import Devices
+from ._machine import AbstractMachine, Chunk, Harvest, OneDevice
+from ._plan import Plan, make_plan, to_steps
 from ._progress import compile_seconds, progress_bar
 from ._room import capacity_of, check_floats, check_state, resize
-from ._run import advance, check_inputs
+from ._run import check_inputs
 from ._solution import Solution
 from ._store import AbstractStore, FileStore, MemoryStore
 
@@ -57,47 +55,6 @@ class Options(TypedDict, total=False):
     capacity: int | None
 
 
-class Chunk(NamedTuple):
-    """Outcome of one chunk on the device."""
-
-    state: NetworkState
-    kept: Kept
-    samples: Kept
-    counts: Kept
-    finite: tuple[Array, ...]
-
-
-def is_finite(state: NetworkState) -> tuple[Array, ...]:
-    def all_finite(tree: Any) -> Array:
-        checks = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
-        return jnp.all(jnp.stack(checks)) if checks else jnp.asarray(True)
-
-    return tuple(all_finite(g.membrane) for g in state.groups)
-
-
-@eqx.filter_jit
-def run_chunk(
-    net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, lengths: tuple[int, int]
-) -> Chunk:
-    """One compiled chunk; compiled once for each structure, plan and length."""
-    final, kept, samples, counts = advance(net, state, inputs, plan, lengths)
-    return Chunk(final, kept, samples, counts, is_finite(final))
-
-
-def _overflow(net: Network, chunk: Chunk, plan: Plan) -> int:
-    """The room that would have been needed, or 0 if there was enough."""
-    need = 0
-    for g, s in enumerate(chunk.state.groups):
-        if s.ids is not None and s.peak is not None and int(s.peak) > s.ids.shape[1]:
-            need = max(need, int(s.peak))
-        kept = chunk.kept.get(str(g)) if plan.spikes is not None else None
-        if kept is not None and "fraction" in kept:
-            words = np.asarray(kept["words"])
-            most = int(np.bitwise_count(words).sum(axis=1).max(initial=0)) if words.size else 0
-            need = max(need, most if most > plan.room[g] else 0)
-    return need
-
-
 def chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
     """Steps of a chunk: whole blocks of samples, or parts of a long one; equal parts of the checkpoint period."""
     unit = max(plan.stride, 1)
@@ -117,74 +74,68 @@ def chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, 
     return limit // unit * unit
 
 
-def _to_host(net: Network, chunk: Chunk, plan: Plan, tick: int) -> dict[str, np.ndarray[Any, Any]]:
+def _to_host(net: Network, harvest: Harvest, plan: Plan, tick: int, n_steps: int) -> dict[str, np.ndarray[Any, Any]]:
     """Records of a chunk as flat named arrays."""
     out: dict[str, np.ndarray[Any, Any]] = {}
-    for g in plan.recorded_groups(net):
-        kept = chunk.kept[str(g)]
-        steps, ids = kernels.unpack_events(np.asarray(kept["words"]), net.groups[g].size)
+    for g, (steps, ids, fraction) in harvest.events.items():
         out[f"spikes/{g}/tick"] = steps.astype(np.int64) + tick
         out[f"spikes/{g}/id"] = ids.astype(np.int32)
-        if "fraction" in kept:
-            counts = np.bincount(steps, minlength=kept["fraction"].shape[0])
-            place = np.arange(len(steps)) - np.repeat(np.cumsum(counts) - counts, counts)
-            out[f"spikes/{g}/fraction"] = np.asarray(kept["fraction"])[steps, place]
-    n_steps = int(chunk.state.tick) - tick
+        if fraction is not None:
+            out[f"spikes/{g}/fraction"] = fraction
     out["span"] = np.asarray([tick, tick + n_steps])
     head = min((-tick) % plan.stride, n_steps) if plan.stride else 0
     for s in plan.samplers:
-        values = s.trim(net, np.asarray(chunk.samples[s.name]))
+        values = s.trim(net, harvest.samples[s.name])
         ends = tick + head + plan.stride * (np.arange(len(values)) + (head == 0))
         keep = ends % s.period == 0
         out[f"sample/{s.name}"], out[f"time/{s.name}"] = values[keep], ends[keep]
     for p, _ in plan.windows:
-        totals = np.asarray(chunk.counts[f"total {p}"])
+        totals = harvest.counts[f"total {p}"]
         starts = tick + head + plan.stride * np.arange(len(totals) - 2)
         out[f"window/{p}"] = np.diff(totals)
         out[f"edge/{p}"] = np.concatenate([starts, [tick + n_steps]])
     for p in plan.counts:
-        out[f"count/{p}"] = np.asarray(plan.counted(net, chunk.counts, p)[-1])[None]
+        out[f"count/{p}"] = plan.counted(net, harvest.counts, p)[-1][None]
     return out
 
 
 class _Driver:
     """The loop over chunks: repeats one that overflowed, stops at one that is not finite."""
 
-    def __init__(self, net: Network, state: NetworkState, plan: Plan) -> None:
-        self.net, self.state, self.plan = net, state, plan
+    def __init__(self, net: Network, machine: AbstractMachine, state: NetworkState, plan: Plan) -> None:
+        self.net, self.machine, self.plan, self.state = net, machine, plan, machine.load(state)
         self.wall_s = self.compile_s = 0.0
 
+    def whole(self) -> NetworkState:
+        """The present state of the whole network."""
+        return self.machine.whole(self.state)
+
     def chunk(self, inputs: dict[str, Array], n_steps: int) -> Chunk:
-        """Run one chunk from the present state, with more room if needed, and make its end the present state."""
-        tick = int(self.state.tick)
+        """Run one chunk from the present state, again with more room if it lost spikes."""
+        tick = self.machine.tick(self.state)
         lengths = (n_steps, min((-tick) % self.plan.stride, n_steps) if self.plan.stride else 0)
         while True:
             began, compiled = time.perf_counter(), compile_seconds()
-            chunk: Chunk = run_chunk(self.net, self.state, inputs, self.plan, lengths)
-            chunk.state.tick.block_until_ready()
+            chunk = self.machine.run(self.state, inputs, self.plan, lengths)
             compiled = compile_seconds() - compiled
             self.compile_s += compiled
             self.wall_s += max(time.perf_counter() - began - compiled, 0.0)
-            need = _overflow(self.net, chunk, self.plan)
-            if not need:
+            wider = self.machine.make_room(self.state, self.plan, chunk)
+            if wider is None:
                 return chunk
-            capacity = 1 << (need + need // 2 - 1).bit_length()  # powers of two: another seed, the same program
-            self.state = resize(self.net, self.state, max(capacity, capacity_of(self.state)))
-            room = tuple(
-                max(old, min(g.size, capacity)) for old, g in zip(self.plan.room, self.net.groups, strict=True)
-            )
-            self.plan = dataclasses.replace(self.plan, room=room)
+            self.state, self.plan = wider
 
     def locate(self, group: str, inputs: dict[str, Array], n_steps: int) -> str:
         """Step through the bad chunk and name the first step and variable that is not finite."""
         names = {g.name: i for i, g in enumerate(self.net.groups)}
-        empty = make_plan(self.net, (), packed=True, capacity=capacity_of(self.state))
+        empty = make_plan(self.net, (), packed=True, capacity=None)
         state = self.state
         for k in range(n_steps):
-            chunk: Chunk = run_chunk(self.net, state, {x: v[k : k + 1] for x, v in inputs.items()}, empty, (1, 0))
+            chunk = self.machine.run(state, {x: v[k : k + 1] for x, v in inputs.items()}, empty, (1, 0))
             state = chunk.state
-            if not all(bool(ok) for ok in chunk.finite):
+            if not all(self.machine.is_finite(chunk)):
                 break
+        state = self.machine.whole(state)
         for path, leaf in jax.tree_util.tree_leaves_with_path(state.groups[names[group]].membrane):
             bad = ~np.isfinite(np.asarray(leaf))
             if bad.any():
@@ -206,7 +157,7 @@ class _Driver:
 
 
 def simulate(
-    net: Network,
+    net: Network | ShardedNetwork,
     duration_ms: float,
     *,
     record: records.AbstractRecord | Sequence[records.AbstractRecord] = (),
@@ -221,7 +172,7 @@ def simulate(
     same structure compiles nothing.
 
     Args:
-        net: The network.
+        net: The network, or what `js.shard` made of one: then the run goes on several devices, with the same result.
         duration_ms: Model time, ms, a multiple of dt_ms.
         record: What to keep, objects of `js.record`. Samples lie at multiples of their period.
         state: Where to begin, e.g. `solution.final_state`; default: t = 0.
@@ -245,6 +196,7 @@ def simulate(
     unknown = sorted(set(options) - set(Options.__annotations__))
     if unknown:
         raise ValueError(f"simulate: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
+    sharded, net = (net, net.whole) if isinstance(net, ShardedNetwork) else (None, net)
     n_steps = to_steps("simulate.duration_ms", duration_ms, net.dt_ms)
     asked = [record] if isinstance(record, records.AbstractRecord) else list(record)
     xs = check_inputs(net, inputs, n_steps)
@@ -258,7 +210,8 @@ def simulate(
     plan = make_plan(net, asked, packed=True, capacity=capacity, every=every)
     stream = options.get("stream")
     store: AbstractStore = MemoryStore() if stream is None else FileStore(stream, first)
-    driver = _Driver(net, state, plan)
+    machine = OneDevice(net) if sharded is None else Devices(sharded, plan)
+    driver = _Driver(net, machine, state, plan)
     length = chunk_steps(net, plan, n_steps, options.get("chunk_ms"), every)
     result = "done"
     with progress_bar(bool(options.get("progress")), n_steps * net.dt_ms) as report:
@@ -266,19 +219,20 @@ def simulate(
         while done < n_steps:
             now = min(length, n_steps - done, every - done % every if every else length)
             chunk = driver.chunk({k: v[done : done + now] for k, v in xs.items()}, now)
-            bad = [g.name for g, ok in zip(net.groups, chunk.finite, strict=True) if not bool(ok)]
+            bad = [g.name for g, ok in zip(net.groups, machine.is_finite(chunk), strict=True) if not ok]
             if bad:
                 result = driver.locate(bad[0], {k: v[done : done + now] for k, v in xs.items()}, now)
                 if options.get("throw", True):
-                    raise SimulationError(result, driver.state)
+                    raise SimulationError(result, driver.whole())
                 break
-            store.append(first + done, _to_host(net, chunk, driver.plan, first + done))
+            harvest = machine.harvest(driver.plan, chunk)
+            store.append(first + done, _to_host(net, harvest, driver.plan, first + done, now))
             driver.state = chunk.state
             done += now
             if checkpoint is not None and (done == n_steps or (every and done % every == 0)):
-                checkpoint.save(net, driver.state)
+                checkpoint.save(net, driver.whole())
             report(done * net.dt_ms)
-    return assemble(net, driver.plan, store, driver.state, first, result, (driver.wall_s, driver.compile_s))
+    return assemble(net, driver.plan, store, driver.whole(), first, result, (driver.wall_s, driver.compile_s))
 
 
 def _begin(net: Network, state: NetworkState | None, capacity: int | None) -> tuple[NetworkState, int]:
