@@ -79,6 +79,11 @@ class Sent(eqx.Module):
     Attributes:
         emissions: Of each group.
         amplitudes: Of the sources of each link with short-term plasticity, (n_sources,), by number of the link.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn.network import Emission, Sent
+        >>> Sent((Emission(jnp.array([True, False]), None, None),), {}).emissions[0].spikes.tolist()
+        [True, False]
     """
 
     emissions: tuple[Emission, ...]

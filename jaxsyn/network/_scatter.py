@@ -1,9 +1,11 @@
 """The state of a sharded network: from that of the whole network to the devices, and back."""
 
-from typing import Any
+import functools
+from typing import Any, cast
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import float_dtype
 from ._deal import Deal
@@ -20,6 +22,17 @@ def scatter(sharded: ShardedNetwork, state: NetworkState) -> NetworkState:
 
     Histories are whole on each device, in identifiers. `peak` gets a second entry, the most spikes that one device
     sent in a window.
+
+    Args:
+        sharded: The network on its devices.
+        state: State of the whole network.
+    Returns:
+        What the devices step.
+    Example:
+        >>> import jax, jaxsyn as js
+        >>> sharded = js.shard(js.circuits.cuba(100), jax.make_mesh((1,), ("devices",)))
+        >>> scatter(sharded, sharded.whole.init_state()).groups[0].membrane.neuron.V_mV.shape
+        (1, 100)
     """
     state = jax.tree.map(np.asarray, state)
     net = sharded.whole
@@ -56,9 +69,21 @@ def scatter(sharded: ShardedNetwork, state: NetworkState) -> NetworkState:
 
 
 def gather(sharded: ShardedNetwork, state: NetworkState) -> NetworkState:
-    """The state of the whole network from that on the devices; the same in every process."""
+    """The state of the whole network from that on the devices; the same in every process.
+
+    Args:
+        sharded: The network on its devices.
+        state: State on the devices.
+    Returns:
+        State of the whole network; its lists of spikes hold nothing behind their end.
+    Example:
+        >>> import jax, jaxsyn as js
+        >>> sharded = js.shard(js.circuits.cuba(100), jax.make_mesh((1,), ("devices",)))
+        >>> gather(sharded, scatter(sharded, sharded.whole.init_state())).groups[0].membrane.neuron.V_mV.shape
+        (100,)
+    """
     net, n = sharded.whole, sharded.n_devices
-    state = jax.tree.map(to_host, state)
+    state = to_host(state)
 
     def one(x: Any) -> Any:
         return None if x is None else jax.numpy.asarray(x[0])
@@ -95,13 +120,29 @@ def gather(sharded: ShardedNetwork, state: NetworkState) -> NetworkState:
     return NetworkState(one(state.tick), tuple(groups), tuple(links), stimuli)
 
 
-def to_host(array: jax.Array) -> Host:
-    """All entries of an array on several devices; where other processes hold some, they are asked, and must ask too."""
-    if array.is_fully_addressable:
-        return np.asarray(array)
-    from jax.experimental.multihost_utils import process_allgather
+def to_host(tree: Any) -> Any:
+    """All entries of arrays on several devices; where other processes hold some, they are asked, and must ask too.
 
-    return np.asarray(process_allgather(array, tiled=True))
+    Args:
+        tree: Arrays with one entry on each device, in any containers.
+    Returns:
+        The same as NumPy arrays.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> to_host({"x": jnp.ones(2)})["x"].tolist()
+        [1.0, 1.0]
+    """
+    leaves = jax.tree.leaves(tree)
+    if leaves and not leaves[0].is_fully_addressable:
+        tree = _replicate(leaves[0].sharding.mesh)(tree)  # one program for all: processes wait for each other once
+        tree = jax.tree.map(lambda x: x.addressable_shards[0].data, tree)
+    return jax.tree.map(np.asarray, tree)
+
+
+@functools.cache
+def _replicate(mesh: Mesh) -> Any:
+    everywhere = cast(Any, PartitionSpec)()
+    return jax.jit(lambda tree: tree, out_shardings=NamedSharding(mesh, everywhere))
 
 
 def _to_identifiers(ring: Any, deal: Deal) -> Host:

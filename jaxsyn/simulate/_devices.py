@@ -117,6 +117,10 @@ class Devices(AbstractMachine):
             share = self._sharded.put(lambda d: (real[d] / max(size, 1)).astype(np.float32))
         return dataclasses.replace(s, place=place, columns=columns, share=share)
 
+    @property
+    def writes(self) -> bool:
+        return jax.process_index() == 0
+
     def load(self, state: NetworkState) -> NetworkState:
         return scatter(self._sharded, state)
 
@@ -145,7 +149,7 @@ class Devices(AbstractMachine):
         return tuple(max(1, min(room, deal.size)) for room, deal in zip(plan.room, self._sharded.deals, strict=True))
 
     def is_finite(self, chunk: Chunk) -> list[bool]:
-        return [bool(to_host(ok).all()) for ok in chunk.finite]
+        return [bool(ok.all()) for ok in to_host(chunk.finite)]
 
     def make_room(self, state: NetworkState, plan: Plan, chunk: Chunk) -> tuple[NetworkState, Plan] | None:
         rooms, groups, room, lost = list(self._rooms), list(state.groups), list(plan.room), False
@@ -169,11 +173,11 @@ class Devices(AbstractMachine):
 
     def harvest(self, plan: Plan, chunk: Chunk) -> Harvest:
         net, deals = self._sharded.whole, self._sharded.deals
-        kept = jax.tree.map(to_host, chunk.kept)
+        kept, sampled, counted = to_host((chunk.kept, chunk.samples, chunk.counts))
         events = {g: _merge(kept[str(g)], g, self._sharded) for g in plan.recorded_groups(net)}
-        samples = {s.name: self._whole_samples(s, to_host(chunk.samples[s.name])) for s in plan.samplers}
+        samples = {s.name: self._whole_samples(s, sampled[s.name]) for s in plan.samplers}
         counts = {}
-        for name, value in jax.tree.map(to_host, chunk.counts).items():
+        for name, value in counted.items():
             kind, _, of = name.partition(" ")
             counts[name] = deals[int(of)].collect(value, axis=1) if kind == "count" else value.sum(axis=0)
         return Harvest(events, samples, counts)

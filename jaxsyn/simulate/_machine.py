@@ -46,6 +46,11 @@ class Harvest(NamedTuple):
 class AbstractMachine(abc.ABC):
     """Runs chunks of a network. States that it takes and gives are its own; `whole` gives those of the network."""
 
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes the checkpoints: the first of those that run a network together."""
+        return True
+
     @abc.abstractmethod
     def load(self, state: NetworkState) -> NetworkState:
         """The state of the whole network as the state of the machine."""

@@ -209,6 +209,11 @@ def simulate(
         every = min(to_steps("checkpoint.every_ms", checkpoint.every_ms, net.dt_ms), n_steps)
     plan = make_plan(net, asked, packed=True, capacity=capacity, every=every)
     stream = options.get("stream")
+    if stream is not None and sharded is not None and jax.process_count() > 1:
+        raise ValueError(
+            "simulate.stream: several processes would write the same files; allowed: one process. Drop stream, and run "
+            "piece by piece with state=solution.final_state where the records are too long for memory"
+        )
     store: AbstractStore = MemoryStore() if stream is None else FileStore(stream, first)
     machine = OneDevice(net) if sharded is None else Devices(sharded, plan)
     driver = _Driver(net, machine, state, plan)
@@ -230,7 +235,9 @@ def simulate(
             driver.state = chunk.state
             done += now
             if checkpoint is not None and (done == n_steps or (every and done % every == 0)):
-                checkpoint.save(net, driver.whole())
+                whole = driver.whole()  # asks all processes
+                if machine.writes:
+                    checkpoint.save(net, whole)
             report(done * net.dt_ms)
     return assemble(net, driver.plan, store, driver.whole(), first, result, (driver.wall_s, driver.compile_s))
 
