@@ -128,8 +128,18 @@ def _write_orbax(path: Path, arrays: Arrays) -> None:
     stored = {names[name]: array for name, array in arrays.items() if array.size}  # Orbax refuses empty arrays
     if not stored:
         return
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=True)) as checkpointer:
+    with _alone(use_ocdbt=True) as checkpointer:
         checkpointer.save(path.absolute(), args=ocp.args.PyTreeSave(stored))
+
+
+def _alone(**options: Any) -> Any:
+    """An Orbax checkpointer that waits for no other process: what it gets is in the memory of this one."""
+    import orbax.checkpoint as ocp
+
+    own = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(own, active_processes={own}, barrier_sync_key_prefix=f"process{own}")
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone, **options)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def read_metadata(entry: Entry) -> Metadata:
@@ -198,7 +208,7 @@ def _read_orbax(path: Path, names: list[str]) -> Mapping[str, Any]:
 
     wanted = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
     try:
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        with _alone() as checkpointer:
             args = ocp.args.PyTreeRestore(item=dict.fromkeys(names, 0), restore_args=wanted)
             found: Mapping[str, Any] = checkpointer.restore(path.absolute(), args=args)
     except Exception as error:  # whatever the storage says about a damaged file
