@@ -9,6 +9,7 @@ COMMANDS = {
     "oracles": "compare with reference files: pass or fail, one line a file",
     "speed": "time one task",
     "long": "a long run with streaming and checkpoints: memory, faults, resuming",
+    "scaling": "estimates for many devices; compare with small runs on simulated ones",
     "peers": "time one network here and in another simulator",
     "report": "run everything that is missing and write the page of benchmarks",
     "learning": "train on a data set and score what was learned",

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import kernels
+from .. import record as records
 from .._core import Array
 from ..network import AXIS, SPEC, Deal, Exchange, Mode, NetworkState, ShardedNetwork, gather, scatter, to_host
 from ._machine import AbstractMachine, Chunk, Harvest, Host, are_finite, located, more_room, most_spikes
-from ._plan import Plan, Sampler, stack_blocks
+from ._plan import Plan, Sampler, make_plan, stack_blocks
 from ._run import advance
 
 _LEAST_ROOM = 64  # spikes of a device in a window; else one neuron in 256 each step: 40 Hz at 0.1 ms
@@ -197,6 +198,15 @@ class Devices(AbstractMachine):
 def _columns_of(whole: Host, deal: Deal, device: int) -> Host:
     columns: Host = whole[:, deal.index(device)]
     return columns
+
+
+def program_text(sharded: ShardedNetwork, n_steps: int) -> str:
+    """The optimized program of a chunk that records spikes, as text: for those who count its collective operations."""
+    plan = make_plan(sharded.whole, [records.Spikes()], packed=True, capacity=None)
+    machine = Devices(sharded, plan)
+    setting = _Setting(sharded.mesh, sharded.deals, machine._rooms, sharded.window_steps, (n_steps, 0))
+    lowered = run_shards.lower(setting, sharded.parts, machine.load(sharded.whole.init_state()), {}, plan)
+    return str(lowered.compile().compiled.as_text())
 
 
 def _first(array: Array) -> Host:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxsyn as js
-from jaxsyn.simulate._devices import Devices, _Setting, run_shards
+from jaxsyn.simulate._devices import Devices, program_text
 from jaxsyn.simulate._plan import make_plan
 from tests.simulate.zoo import network, records, simple
 
@@ -166,16 +166,6 @@ def test_inputs_resume_and_another_number_of_devices(tmp_path: Path) -> None:
         np.testing.assert_allclose(y, x, rtol=2e-6, atol=1e-5)
 
 
-def compiled(name: str, n: int, steps: int) -> str:
-    """The optimized program of a chunk that records spikes."""
-    net, many = NETWORKS[name](), sharded(name, n)
-    plan = make_plan(net, [js.record.Spikes()], packed=True, capacity=64)
-    machine = Devices(many, plan)
-    setting = _Setting(many.mesh, many.deals, machine._rooms, many.window_steps, (steps, 0))
-    lowered = run_shards.lower(setting, many.parts, machine.load(net.init_state(64)), {}, plan)
-    return str(lowered.compile().compiled.as_text())
-
-
 KINDS = "all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter|collective-broadcast"
 COLLECTIVE = rf"= \S+ ({KINDS})(?:-start)?\("
 
@@ -183,7 +173,7 @@ COLLECTIVE = rf"= \S+ ({KINDS})(?:-start)?\("
 @pytest.mark.parametrize(("name", "window"), [("simple", 3), ("zoo", 0), ("circuit", 5)])
 def test_one_collective_for_each_exchange(name: str, window: int) -> None:
     assert sharded(name).window_steps == window
-    text = compiled(name, 8, 60)
+    text = program_text(sharded(name), 60)
     assert re.findall(COLLECTIVE, text) == ["all-gather"]
     bodies = set(re.findall(r"body=%?([\w.\-]+)", text))
     at = text[: re.search(COLLECTIVE, text).start()]
