@@ -205,7 +205,8 @@ def program_text(sharded: ShardedNetwork, n_steps: int) -> str:
     plan = make_plan(sharded.whole, [records.Spikes()], packed=True, capacity=None)
     machine = Devices(sharded, plan)
     setting = _Setting(sharded.mesh, sharded.deals, machine._rooms, sharded.window_steps, (n_steps, 0))
-    lowered = run_shards.lower(setting, sharded.parts, machine.load(sharded.whole.init_state()), {}, plan)
+    compiling: Any = run_shards
+    lowered = compiling.lower(setting, sharded.parts, machine.load(sharded.whole.init_state()), {}, plan)
     return str(lowered.compile().compiled.as_text())
 
 

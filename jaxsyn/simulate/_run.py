@@ -160,7 +160,7 @@ def run(
         (5, 2)
     """
     if not isinstance(net, Network):
-        raise ValueError(f"run: got {type(net).__name__}; allowed: js.Network. What js.shard made runs with js.simulate")
+        raise ValueError(f"run: got {type(net).__name__}; allowed: js.Network (js.simulate runs sharded ones)")
     if isinstance(n_steps, bool) or not isinstance(n_steps, int | np.integer) or n_steps < 0:
         raise ValueError(f"run.n_steps: got {n_steps!r}; allowed: a whole number >= 0 (steps of dt_ms, not ms)")
     check_floats(net)
