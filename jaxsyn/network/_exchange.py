@@ -89,8 +89,8 @@ def _words(numbers: Array) -> Array:
 def _list_spikes(spikes: Array, deal: Deal, room: int, native: bool) -> list[Array]:
     """Spikes (steps, size) as the number of each step and population, and the places of all in the flat array."""
     counts = [jnp.sum(spikes[:, first : first + size], axis=1, dtype=jnp.int32) for first, size in deal.slices]
-    ring, none = jnp.zeros((1, room), jnp.int32), jnp.zeros(1, jnp.int32)
-    places, _ = kernels.emit(spikes.ravel(), ring, none, jnp.int32(0), native=native)
+    ring = (jnp.zeros((1, room), jnp.int32), jnp.zeros(1, jnp.int32), jnp.int32(0))
+    places, _, _ = kernels.emit(spikes.ravel(), *ring, jnp.int32(0), native=native)
     return [jnp.stack(counts, axis=1).ravel(), places[0]]
 
 

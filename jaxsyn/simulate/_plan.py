@@ -128,7 +128,8 @@ class Plan(eqx.Module):
         out = dict(counts)
         for g in self.counted_groups(net):
             before, spikes, group = counts[f"count {g}"], self._spikes(net, g, emissions), state.groups[g]
-            if spikes.dtype == jnp.bool_ and group.ids is not None and group.counts is not None:
+            alone = group.peak is not None and group.peak.ndim == 0  # else the lists hold what all devices sent, later
+            if spikes.dtype == jnp.bool_ and alone and group.ids is not None and group.counts is not None:
                 ring = (group.ids, group.counts, state.tick)
                 out[f"count {g}"] = kernels.tally(before, spikes, *ring, native=net.native)
             else:
