@@ -31,6 +31,7 @@ FAMILIES = {
     "brunel_full": "_networks",
     "pd14_scaled": "_microcircuit",
     "encoders": "_encoders",
+    "eprop": "_eprop",
 }
 
 

@@ -8,6 +8,7 @@ and differentiate through `js.run`. Nothing here is needed for that; `fit` is th
   unwanted activity, to be added to a loss; `confusion_matrix`
 - `Classification`: show a sample to a network, read its answer, compare with the label
 - `fit`, `evaluate`: train on a data set with any optax optimizer; score
+- `online` with `EProp`, `OTTT`, `OTPE`: gradients while the network runs, in memory that does not grow with the steps
 - `trainable`: which numbers of a network are trained
 - `digits`: 1797 handwritten digits
 
@@ -27,6 +28,14 @@ from ._losses import accuracy as accuracy
 from ._losses import count_cross_entropy as count_cross_entropy
 from ._losses import first_spike_cross_entropy as first_spike_cross_entropy
 from ._losses import membrane_cross_entropy as membrane_cross_entropy
+from ._online import Online as Online
+from ._online import OnlineState as OnlineState
+from ._online import online as online
+from ._online_rules import OTPE as OTPE
+from ._online_rules import OTTT as OTTT
+from ._online_rules import AbstractOnlineRule as AbstractOnlineRule
+from ._online_rules import EProp as EProp
+from ._online_rules import random_feedback as random_feedback
 from ._regularizers import activity_band as activity_band
 from ._regularizers import confusion_matrix as confusion_matrix
 from ._regularizers import rate_error as rate_error
