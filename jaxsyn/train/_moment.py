@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._core import Array
+from ..connect import BoundDense
 from ..network import Emission, Network, NetworkState, Prepared, TransformLink, step
 from ..neurons import MembraneState
 from ._wiring import Edge, Wiring, neuron_state
@@ -41,10 +42,8 @@ class Moment:
         inputs: dict[str, Array],
         loss: Callable[[Array], Array],
     ) -> None:
-        self.net, self.wiring, self.prepared, self.state, self.inputs, self.loss = (
-            *(net, wiring, prepared, state),
-            *(inputs, loss),
-        )
+        self.net, self.wiring, self.prepared = net, wiring, prepared
+        self.state, self.inputs, self.loss = state, inputs, loss
         self.after, self.emissions = step(net, prepared, state, inputs)
         self.output = self._output(self.emissions)
         self.error, self.output_signal = jax.value_and_grad(loss)(self.output)
@@ -62,11 +61,10 @@ class Moment:
         link = self.net.links[edge.link]
         assert isinstance(link, TransformLink)
         ring = self.after.groups[link.source].values
-        row = (
-            self.emissions[link.source].values
-            if ring is None
-            else ring[(self.after.tick - link.delay_steps) % len(ring)]
-        )
+        if ring is None:
+            row = self.emissions[link.source].values
+        else:
+            row = ring[(self.after.tick - link.delay_steps) % ring.shape[0]]
         assert row is not None
         x = row[link.first : link.first + link.n_sources]
         return link.gain * (x if edge.rows == x.shape[0] else jnp.append(x, 1.0))
@@ -75,8 +73,8 @@ class Moment:
         """A signal at the drive of the target of a projection, carried back to the emissions of its source."""
         link = self.net.links[edge.link]
         assert isinstance(link, TransformLink)
-        weight: Array = getattr(link.transform, "weight")  # noqa: B009
-        return link.gain * (weight @ signal)
+        assert isinstance(link.transform, BoundDense)
+        return link.gain * (link.transform.weight @ signal)
 
     def response(self, population: str) -> Response:
         """Derivatives of the neurons of a population, from the step itself."""
