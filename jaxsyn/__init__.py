@@ -36,10 +36,11 @@ from .simulate import solve as solve
 
 if TYPE_CHECKING:
     from . import checkpoint as checkpoint
+    from . import convert as convert
     from . import plot as plot
     from . import train as train
 
-_LAZY = ("checkpoint", "plot", "train")  # rooms that bring heavy packages, imported when first used
+_LAZY = ("checkpoint", "convert", "plot", "train")  # rooms that bring heavy packages, imported when first used
 
 
 def __getattr__(name: str) -> ModuleType:

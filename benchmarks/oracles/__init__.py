@@ -24,6 +24,8 @@ FAMILIES = {
     "izhikevich_network": "_izhikevich_network",
     "bptt_gradients": "_bptt",
     "spike_metrics": "_spike_metrics",
+    "conversion_cases": "_conversion",
+    "ttfs_cases": "_first_spike",
     "stimuli_stats": "_random",
     "vogels_abbott_nest": "_networks",
     "vogels_abbott_brian2": "_networks",

@@ -15,11 +15,9 @@ from ..neurons import (
     AbstractContinuousNeuron,
     AbstractIntegrator,
     AbstractNeuron,
-    LeakyIntegrator,
     Membrane,
     MembraneState,
     Refractory,
-    Relay,
 )
 from ..receptors import AbstractReceptor
 from ..surrogate import AbstractSurrogate, hard_spike
@@ -180,7 +178,7 @@ class Group(eqx.Module):
 
 def carries_values(neuron: AbstractNeuron, surrogate: AbstractSurrogate | None) -> bool:
     """Whether the emissions of a population are numbers with gradient or amplitude, not just spikes."""
-    return surrogate is not None or isinstance(neuron, Relay | LeakyIntegrator)
+    return surrogate is not None or neuron.graded
 
 
 def _same(a: Any, b: Any) -> bool:

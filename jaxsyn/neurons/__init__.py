@@ -10,6 +10,12 @@ from ._base import AbstractChart as AbstractChart
 from ._base import AbstractContinuousNeuron as AbstractContinuousNeuron
 from ._base import AbstractDiscreteNeuron as AbstractDiscreteNeuron
 from ._base import AbstractNeuron as AbstractNeuron
+from ._counting import AccumulateFire as AccumulateFire
+from ._counting import AccumulatingState as AccumulatingState
+from ._counting import Difference as Difference
+from ._counting import DifferenceState as DifferenceState
+from ._counting import SignedIF as SignedIF
+from ._counting import SignedState as SignedState
 from ._discrete import AdaptiveState as AdaptiveState
 from ._discrete import DiscreteALIF as DiscreteALIF
 from ._discrete import DiscreteCuBaLIF as DiscreteCuBaLIF

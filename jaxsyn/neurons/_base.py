@@ -39,8 +39,11 @@ class AbstractNeuron(Parameters):
     """Base of all neurons: array parameters, scalar or one value for each neuron, shape (n,).
 
     Subclass `AbstractContinuousNeuron` or `AbstractDiscreteNeuron`, not this class. State is a module of arrays of
-    shape (n,); batches come from `jax.vmap`.
+    shape (n,); batches come from `jax.vmap`. `graded` says that emissions are amplitudes, which travel as numbers, and
+    not spikes alone.
     """
+
+    graded: ClassVar[bool] = False
 
     @abc.abstractmethod
     def init_state(self, shape: tuple[int, ...]) -> Any:

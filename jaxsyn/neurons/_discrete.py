@@ -1,6 +1,6 @@
 """Normalized neurons of machine learning: pure numbers, one recurrence for each step."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -230,6 +230,8 @@ class LeakyIntegrator(AbstractDiscreteNeuron):
         0.0
     """
 
+    graded: ClassVar[bool] = True
+
     decay: Parameter = param(0.9, low=0.0, high=1.0)
 
     def init_state(self, shape: tuple[int, ...]) -> PotentialState:
@@ -252,6 +254,8 @@ class Relay(AbstractDiscreteNeuron):
         >>> js.neurons.Relay()
         Relay()
     """
+
+    graded: ClassVar[bool] = True
 
     def init_state(self, shape: tuple[int, ...]) -> EmptyState:
         return EmptyState()

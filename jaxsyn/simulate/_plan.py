@@ -16,7 +16,6 @@ import numpy as np
 from .. import kernels, record
 from .._core import Array, float_dtype, is_concrete
 from ..network import AbstractLink, Emission, Network, NetworkState, SparseLink, number
-from ..neurons import LeakyIntegrator, Relay
 
 Kept = dict[str, Any]
 
@@ -177,7 +176,7 @@ class Plan(eqx.Module):
     def _dtype(self, net: Network, g: int) -> Any:
         """The driver counts in integers; the pure run in numbers where spikes carry a gradient (exact up to 2^24)."""
         group = net.groups[g]
-        graded = group.surrogate is not None and not isinstance(group.neuron, LeakyIntegrator | Relay)
+        graded = group.surrogate is not None and not group.neuron.graded
         return float_dtype() if graded and not self.packed else np.dtype(np.int32)
 
     def _spikes(self, net: Network, g: int, emissions: Sequence[Emission]) -> Array:

@@ -1,0 +1,101 @@
+"""The front door: a trained model and data to calibrate on give a spiking network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, Unpack
+
+from .._core import Array
+from ._ann import Activation, Ann, check_batch
+from ._calibrate import AbstractCalibration, Percentile, calibrate
+from ._converted import Converted, check_steps, make
+from ._fold import fold
+from ._layers import read_layers
+
+MODES = ("rate", "signed", "exact")
+
+
+class Options(TypedDict, total=False):
+    """Keyword options of conversion.
+
+    Attributes:
+        n_steps: Steps that a sample is shown for, T >= 1; default: the levels of a quantized model, else 8.
+        thresholds: How thresholds of ReLU layers are calibrated; default `Percentile(99.9)`.
+    """
+
+    n_steps: int | None
+    thresholds: AbstractCalibration
+
+
+def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Options]) -> Converted:
+    """Convert a model that was read already. See `from_equinox` and `from_layers`, which read and convert.
+
+    Args:
+        ann: The model.
+        calibration: Samples, shape (samples, *input_shape).
+        mode: As in `from_equinox`.
+        options: See `Options`.
+    Returns:
+        The converted network.
+    Raises:
+        ValueError: Unknown mode or option, calibration that does not fit.
+    Example:
+        >>> import numpy as np, jaxsyn as js
+        >>> ann = js.convert.read_layers([{"kind": "linear", "weight": np.eye(2), "bias": None}, {"kind": "relu"}], (2,))
+        >>> js.convert.convert(ann, np.ones((5, 2)), "rate", n_steps=4).run_steps
+        4
+    """
+    unknown = sorted(set(options) - set(Options.__annotations__))
+    if unknown:
+        raise ValueError(f"convert: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
+    if mode not in MODES:
+        raise ValueError(f"convert.mode: got {mode!r}; allowed: {', '.join(MODES)}")
+    n_steps = options.get("n_steps")
+    n_steps = default_steps(ann) if n_steps is None else n_steps
+    check_steps(n_steps)
+    data = check_batch("calibration", calibration, ann.input_shape)
+    folded = fold(ann)
+    found = calibrate(folded, data, options.get("thresholds", Percentile()), n_steps)
+    return make(folded, found, mode, n_steps)  # type: ignore[arg-type]
+
+
+def from_layers(
+    layers: Sequence[Mapping[str, Any]],
+    calibration: Any,
+    mode: str = "rate",
+    *,
+    weights: Mapping[str, Any] | None = None,
+    **options: Unpack[Options],
+) -> Converted:
+    """Convert a list of layers, as `read_layers` takes it: plain arrays, or names in a state dict.
+
+    Args:
+        layers: Dictionaries with "kind" and the keys of that kind.
+        calibration: Samples, shape (samples, *input_shape); the shape of the input is taken from it.
+        mode: As in `from_equinox`.
+        weights: Arrays by name for layers that have a "name".
+        options: See `Options`.
+    Returns:
+        The converted network.
+    Raises:
+        ValueError: A layer that is unknown or does not fit, by its path; calibration that does not fit.
+    Example:
+        >>> import numpy as np, jaxsyn as js
+        >>> layers = [{"kind": "linear", "name": "fc"}, {"kind": "relu"}]
+        >>> state = {"fc.weight": np.ones((3, 2)), "fc.bias": np.zeros(3)}
+        >>> js.convert.from_layers(layers, np.ones((5, 2)), "exact", weights=state, n_steps=4).run_steps
+        8
+    """
+    data = check_batch("calibration", calibration)
+    return convert(read_layers(layers, data.shape[1:], weights), data, mode, **options)
+
+
+def default_steps(ann: Ann) -> int:
+    """The levels of a quantized model where all of its activations have the same number, else 8."""
+    ops = [ann.nodes[i].op for i in ann.activations]
+    levels = {op.levels for op in ops if isinstance(op, Activation)}
+    only = next(iter(levels)) if len(levels) == 1 else None
+    return 8 if only is None else only
+
+
+def thresholds_of(converted: Converted) -> dict[str, Array]:
+    """Threshold of each layer by its path."""
+    return dict(zip(converted.paths, converted.thresholds, strict=True))
