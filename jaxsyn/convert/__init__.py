@@ -14,6 +14,7 @@ from ._calibrate import Percentile as Percentile
 from ._calibrate import calibrate as calibrate
 from ._convert import Options as Options
 from ._convert import convert as convert
+from ._convert import from_equinox as from_equinox
 from ._convert import from_layers as from_layers
 from ._converted import AbstractConverted as AbstractConverted
 from ._converted import Activity as Activity
@@ -21,6 +22,8 @@ from ._converted import Converted as Converted
 from ._converted import each as each
 from ._converted import observe as observe
 from ._converted import predict as predict
+from ._equinox import read_equinox as read_equinox
 from ._fold import fold as fold
 from ._layers import read_layers as read_layers
 from ._network import build as build
+from ._qcfs import QCFS as QCFS

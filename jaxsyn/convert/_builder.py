@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -145,12 +146,10 @@ class Builder:
             raise ValueError(f"{path}: got branches of shape {a.shape} and {b.shape}; allowed: equal shapes")
         return self.add(None, [a, b], a.shape, path)
 
-    def function(self, x: Value, function: Any, n_steps: int, path: str) -> Value:
-        """Any function of one sample, carried by differences of accumulated outputs."""
-        import jax
-
+    def function(self, x: Value, function: Any, path: str) -> Value:
+        """Any function of one sample, to be carried by differences of accumulated outputs."""
         out = jax.eval_shape(function, jax.ShapeDtypeStruct(x.shape, float_dtype()))
-        return self.add(Function(function, n_steps, x.shape), [x], tuple(out.shape), path)
+        return self.add(Function(function, 1, x.shape), [x], tuple(out.shape), path)
 
 
 def numbers(field: str, value: Any, ndim: int | None) -> Array:

@@ -7,6 +7,7 @@ from .._core import Array
 from ._ann import Activation, Ann, check_batch
 from ._calibrate import AbstractCalibration, Percentile, calibrate
 from ._converted import Converted, check_steps, make
+from ._equinox import read_equinox
 from ._fold import fold
 from ._layers import read_layers
 
@@ -55,6 +56,47 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
     folded = fold(ann)
     found = calibrate(folded, data, options.get("thresholds", Percentile()), n_steps)
     return make(folded, found, mode, n_steps)  # type: ignore[arg-type]
+
+
+def from_equinox(
+    model: Any,
+    calibration: Any,
+    mode: str = "rate",
+    *,
+    state: Any = None,
+    carry: bool = False,
+    **options: Unpack[Options],
+) -> Converted:
+    """Convert a trained Equinox model; `read_equinox` says which layers there may be.
+
+    Modes:
+    - "rate": integrate-and-fire neurons that start at half their threshold. The output may be read after any step;
+      it approaches that of the model as steps grow.
+    - "signed": the same, but neurons also take spikes back, which undoes errors from the order of arrival.
+    - "exact": each layer listens for n_steps, then fires for n_steps; the counts equal the activations of the model
+      quantized to n_steps levels, up to float rounding at the boundary between two counts (docs/conversion.md).
+
+    Args:
+        model: A callable of one sample, channels first.
+        calibration: Samples to find thresholds of ReLU layers with, shape (samples, *input_shape).
+        mode: "rate", "signed" or "exact".
+        state: State of batch normalization, as `eqx.nn.make_with_state` gives it.
+        carry: Carry layers without a spiking counterpart as graded events instead of refusing them.
+        options: See `Options`.
+    Returns:
+        The converted network.
+    Raises:
+        UnsupportedLayer: A layer without a spiking counterpart, by its path.
+        ValueError: Calibration that does not fit the model, unknown mode or option.
+    Example:
+        >>> import equinox as eqx, jax, numpy as np, jaxsyn as js
+        >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
+        >>> snn = js.convert.from_equinox(model, np.ones((5, 4)), "exact", n_steps=4)
+        >>> sorted(snn.net.populations())
+        ['in', 'layer_layers_0_relu', 'out']
+    """
+    data = check_batch("calibration", calibration)
+    return convert(read_equinox(model, data.shape[1:], state=state, carry=carry), data, mode, **options)
 
 
 def from_layers(

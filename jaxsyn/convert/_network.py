@@ -5,6 +5,7 @@ Thresholds are 1: the transforms carry the sizes, a spike of layer i standing fo
 layers read, such as the stem of residual blocks, is a population of relays, so that it is computed once.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -24,7 +25,7 @@ from ..neurons import (
 )
 from ..surrogate import Triangle
 from ._ann import Activation, Ann, readers
-from ._transforms import Bound, Weighted, carried, linear, scaled
+from ._transforms import Bound, Function, Weighted, carried, linear, scaled
 
 Mode: TypeAlias = Literal["rate", "exact", "signed"]
 INPUT, OUTPUT = "in", "out"
@@ -60,7 +61,7 @@ class Layout:
 
     def name(self, i: int) -> str:
         """Name of the population of a node."""
-        op, path = self.nodes[i].op, self.nodes[i].path.replace(".", "_")
+        op, path = self.nodes[i].op, re.sub(r"\W+", "_", self.nodes[i].path).strip("_")
         if i == 0:
             return INPUT
         return f"{'layer' if isinstance(op, Activation) else 'carried' if carried(op) else 'sum'}_{path}"
@@ -156,7 +157,7 @@ def build(ann: Ann, thresholds: Sequence[Array], mode: Mode, n_steps: int) -> Bu
             populations[f"{name}_sum"] = Population(LeakyIntegrator(1.0), behind.size, initial={"v": start})
             populations[name] = Population(Difference(), node.size)
             connect(terms, f"{name}_sum", sizes[i])
-            projections[name] = Projection(f"{name}_sum", name, Bound(node.op))  # type: ignore[arg-type]
+            projections[name] = Projection(f"{name}_sum", name, Bound(_of_sum(node.op, n_steps)))
         else:
             populations[name] = Population(Relay(), node.size)
             connect(terms, name, one)
@@ -166,6 +167,14 @@ def build(ann: Ann, thresholds: Sequence[Array], mode: Mode, n_steps: int) -> Bu
     names = tuple(layout.name(i) for i in ann.activations)
     run_steps = n_steps * (windows[layout.last + 1] + 1 if mode == "exact" else 1)
     return Built(Network(populations, projections, dt_ms=1.0), names, run_steps)
+
+
+def _of_sum(op: object, n_steps: int) -> AbstractBoundTransform:
+    """A transform that is not linear, as a function of sums over all steps; of a maximum it is the same."""
+    if isinstance(op, Function):
+        return Function(op.function, n_steps, op.input_shape)
+    assert isinstance(op, BoundPool)
+    return op
 
 
 def _neuron(mode: Mode, wait_steps: int, window_steps: int) -> AbstractNeuron:
