@@ -23,6 +23,10 @@ from ._converted import each as each
 from ._converted import observe as observe
 from ._converted import predict as predict
 from ._equinox import read_equinox as read_equinox
+from ._first_spike import FirstSpike as FirstSpike
+from ._first_spike import FirstSpikes as FirstSpikes
+from ._first_spike import first_spike as first_spike
+from ._first_spike import spike_times as spike_times
 from ._fold import fold as fold
 from ._layers import read_layers as read_layers
 from ._network import build as build

@@ -8,10 +8,11 @@ from ._ann import Activation, Ann, check_batch
 from ._calibrate import AbstractCalibration, Percentile, calibrate
 from ._converted import Converted, check_steps, make
 from ._equinox import read_equinox
+from ._first_spike import FirstSpike, first_spike
 from ._fold import fold
 from ._layers import read_layers
 
-MODES = ("rate", "signed", "exact")
+MODES = ("rate", "signed", "exact", "first-spike")
 
 
 class Options(TypedDict, total=False):
@@ -20,13 +21,15 @@ class Options(TypedDict, total=False):
     Attributes:
         n_steps: Steps that a sample is shown for, T >= 1; default: the levels of a quantized model, else 8.
         thresholds: How thresholds of ReLU layers are calibrated; default `Percentile(99.9)`.
+        scale_per_ms: First-spike mode: activation that 1 ms stands for; default 0.1.
     """
 
     n_steps: int | None
     thresholds: AbstractCalibration
+    scale_per_ms: float
 
 
-def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Options]) -> Converted:
+def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Options]) -> Converted | FirstSpike:
     """Convert a model that was read already. See `from_equinox` and `from_layers`, which read and convert.
 
     Args:
@@ -49,11 +52,17 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
         raise ValueError(f"convert: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
     if mode not in MODES:
         raise ValueError(f"convert.mode: got {mode!r}; allowed: {', '.join(MODES)}")
+    wrong = {"first-spike": ("n_steps", "thresholds")}.get(mode, ("scale_per_ms",))
+    for name in wrong:
+        if name in options:
+            raise ValueError(f"convert.{name}: got {options[name]!r}; allowed: nothing, mode {mode!r} has none; drop it")
+    data = check_batch("calibration", calibration, ann.input_shape)
+    folded = fold(ann)
+    if mode == "first-spike":
+        return first_spike(folded, data, options.get("scale_per_ms", 0.1))
     n_steps = options.get("n_steps")
     n_steps = default_steps(ann) if n_steps is None else n_steps
     check_steps(n_steps)
-    data = check_batch("calibration", calibration, ann.input_shape)
-    folded = fold(ann)
     found = calibrate(folded, data, options.get("thresholds", Percentile()), n_steps)
     return make(folded, found, mode, n_steps)  # type: ignore[arg-type]
 
@@ -66,7 +75,7 @@ def from_equinox(
     state: Any = None,
     carry: bool = False,
     **options: Unpack[Options],
-) -> Converted:
+) -> Converted | FirstSpike:
     """Convert a trained Equinox model; `read_equinox` says which layers there may be.
 
     Modes:
@@ -75,11 +84,12 @@ def from_equinox(
     - "signed": the same, but neurons also take spikes back, which undoes errors from the order of arrival.
     - "exact": each layer listens for n_steps, then fires for n_steps; the counts equal the activations of the model
       quantized to n_steps levels, up to float rounding at the boundary between two counts (docs/conversion.md).
+    - "first-spike": every neuron fires at most once, in continuous time; output and gradient equal the ReLU model's.
 
     Args:
         model: A callable of one sample, channels first.
         calibration: Samples to find thresholds of ReLU layers with, shape (samples, *input_shape).
-        mode: "rate", "signed" or "exact".
+        mode: "rate", "signed", "exact" or "first-spike".
         state: State of batch normalization, as `eqx.nn.make_with_state` gives it.
         carry: Carry layers without a spiking counterpart as graded events instead of refusing them.
         options: See `Options`.
@@ -106,7 +116,7 @@ def from_layers(
     *,
     weights: Mapping[str, Any] | None = None,
     **options: Unpack[Options],
-) -> Converted:
+) -> Converted | FirstSpike:
     """Convert a list of layers, as `read_layers` takes it: plain arrays, or names in a state dict.
 
     Args:
@@ -136,8 +146,3 @@ def default_steps(ann: Ann) -> int:
     levels = {op.levels for op in ops if isinstance(op, Activation)}
     only = next(iter(levels)) if len(levels) == 1 else None
     return 8 if only is None else only
-
-
-def thresholds_of(converted: Converted) -> dict[str, Array]:
-    """Threshold of each layer by its path."""
-    return dict(zip(converted.paths, converted.thresholds, strict=True))
