@@ -13,6 +13,7 @@ import json
 import time
 
 TASKS = {
+    "convert_exact": "_convert_exact",
     "digits": "_digits",
 }
 

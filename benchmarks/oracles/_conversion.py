@@ -35,8 +35,8 @@ def _case(case: Listed, tolerance: Listed, precision: str) -> list[Case]:
         if {node.op.levels for node in (ann.nodes[i] for i in ann.activations)} == {int(T)}:
             figures += _same_answers(snn, x, listed)
     if case["if"] is not None:
-        figures += _stepped(js.convert.convert(ann, x, "rate", n_steps=max(map(int, case["if"]["logits"]))), x, case["if"],
-                            limits, tolerance)  # fmt: skip
+        snn = js.convert.convert(ann, x, "rate", n_steps=max(map(int, case["if"]["logits"])))
+        figures += _stepped(snn, x, case["if"], limits, tolerance["spikes_abs"])
     return [Case(case["name"], figures)]
 
 
@@ -60,11 +60,11 @@ def _same_answers(snn: js.convert.Converted, x: Any, listed: Any) -> Iterator[Fi
     yield count("predictions at T = L that differ", int((own.argmax(1) != want.argmax(1)).sum()), 0)
 
 
-def _stepped(snn: js.convert.Converted, x: Any, listed: Listed, limits: Any, tolerance: Listed) -> Iterator[Figure]:
+def _stepped(snn: js.convert.Converted, x: Any, listed: Listed, limits: Any, spikes_abs: float) -> Iterator[Figure]:
     trains, logits = js.convert.each(snn, _trains, x)
     for path, want in zip(snn.paths, listed["spikes"], strict=True):
         digits = [[[int(c) for c in step] for step in sample] for sample in want]
-        yield difference(f"spikes of {path}", trains[path][:, : len(digits[0])], digits, tolerance["spikes_abs"])
+        yield difference(f"spikes of {path}", trains[path][:, : len(digits[0])], digits, spikes_abs)
     for T, want in listed["logits"].items():
         yield difference(f"T {T} logits", logits[:, int(T) - 1], want, limits(want))
 

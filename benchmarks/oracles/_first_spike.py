@@ -37,13 +37,16 @@ def _case(case: Listed, limits: dict[str, float], precision: str) -> list[Case]:
     if precision == "float32":
         outputs *= float(np.abs(np.asarray(case["outputs"])).max())
     done = js.convert.spike_times(snn, x)
-    figures = [difference("outputs", done.logits, case["outputs"], outputs), count("spikes cut off", int(done.late.sum()), 0)]
+    figures = [
+        difference("outputs", done.logits, case["outputs"], outputs),
+        count("spikes cut off", int(done.late.sum()), 0),
+    ]
     for path, listed in zip(("in", *snn.paths), case["spike_times_ms"], strict=True):
         want = np.asarray([[np.inf if t is None else t for t in row] for row in listed], float)
         own = np.asarray(done.times_ms[path], float).reshape(want.shape)
         figures.append(count(f"silent neurons of {path}", int((np.isinf(own) != np.isinf(want)).sum()), 0))
-        figures.append(difference(f"times of {path}", np.where(np.isinf(own), 0, own), np.where(np.isinf(want), 0, want),
-                                  limits["times"]))  # fmt: skip
+        own, want = (np.where(np.isinf(times), 0.0, times) for times in (own, want))
+        figures.append(difference(f"times of {path}", own, want, limits["times"]))
     hidden = np.concatenate([np.isfinite(done.times_ms[path]).reshape(-1) for path in snn.paths])
     figures.append(difference("spikes of a hidden neuron", hidden.mean(), case["spikes_per_hidden_neuron"], 1e-9))
     return [Case(case["name"], figures + _gradients(case, x, limits))]
@@ -57,7 +60,10 @@ def _network(case: Listed, layers: Any) -> js.convert.FirstSpike:
 def _gradients(case: Listed, x: Any, limits: dict[str, float]) -> list[Figure]:
     labels = jnp.asarray(case["labels"], jnp.int32)
     places = [key.rpartition(".") for key in case["grads"]]
-    values = {key: jnp.asarray(_layer(case["layers"], path)[name], float) for key, (path, _, name) in zip(case["grads"], places, strict=True)}
+    values = {
+        key: jnp.asarray(_layer(case["layers"], path)[name], float)
+        for key, (path, _, name) in zip(case["grads"], places, strict=True)
+    }
 
     def loss(values: Any) -> Any:
         layers = copy.deepcopy(case["layers"])
@@ -70,7 +76,9 @@ def _gradients(case: Listed, x: Any, limits: dict[str, float]) -> list[Figure]:
     value, grads = eqx.filter_jit(jax.value_and_grad(loss))(values)
     figures = [difference("loss", value, case["loss"], limits["loss"])] if "loss" in limits else []
     largest = max(np.abs(np.asarray(g, float)).max() for g in case["grads"].values())
-    return figures + [difference(f"gradient {k}", grads[k], g, limits["grads"] * largest) for k, g in case["grads"].items()]
+    return figures + [
+        difference(f"gradient {k}", grads[k], g, limits["grads"] * largest) for k, g in case["grads"].items()
+    ]
 
 
 def _layer(layers: Any, path: str) -> Any:

@@ -23,11 +23,15 @@ from ._converted import each as each
 from ._converted import observe as observe
 from ._converted import predict as predict
 from ._equinox import read_equinox as read_equinox
+from ._finetune import finetune as finetune
+from ._finetune import logit_cross_entropy as logit_cross_entropy
 from ._first_spike import FirstSpike as FirstSpike
 from ._first_spike import FirstSpikes as FirstSpikes
 from ._first_spike import first_spike as first_spike
 from ._first_spike import spike_times as spike_times
 from ._fold import fold as fold
 from ._layers import read_layers as read_layers
+from ._many import convert_many as convert_many
+from ._many import member as member
 from ._network import build as build
 from ._qcfs import QCFS as QCFS

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._core import Array, is_concrete
+from .._core import Array, float_dtype, is_concrete
 from ..connect import AbstractBoundTransform
 
 Shape: TypeAlias = tuple[int, ...]
@@ -98,7 +98,13 @@ class Ann(eqx.Module):
     def __call__(self, x: Array) -> Array:
         """Output for one sample of the input shape, shape (n_out,)."""
         check_sample("Ann: x", x, self.input_shape)
-        return self.values(x, lambda i, z: self.nodes[i].op(z))[-1]  # type: ignore[misc]
+        return self.values(x, self.activate)[-1]
+
+    def activate(self, i: int, z: Array) -> Array:
+        """Activation of node i, shape (n,)."""
+        op = self.nodes[i].op
+        assert isinstance(op, Activation)
+        return op(z)
 
     def values(self, x: Array, activate: Callable[[int, Array], Array]) -> list[Array]:
         """Output of every node, flat.
@@ -166,10 +172,6 @@ def check_batch(field: str, x: Any, shape: Shape | None = None) -> Array:
     Raises:
         ValueError: naming the first bad sample.
     """
-    import numpy as np
-
-    from .._core import float_dtype
-
     numbers = np.asarray(x)
     want = "(samples, ...)" if shape is None else f"(samples, {', '.join(map(str, shape))})"
     if numbers.dtype.kind not in "fiub":
@@ -183,4 +185,4 @@ def check_batch(field: str, x: Any, shape: Shape | None = None) -> Array:
         raise ValueError(
             f"{field}: got NaN or infinity in sample {int(np.argmin(good))}; allowed: finite numbers; drop such samples"
         )
-    return jax.device_put(numbers.astype(float_dtype()))
+    return jnp.asarray(numbers.astype(float_dtype()))

@@ -74,8 +74,8 @@ class Builder:
         w, b = numbers(f"{path}: weight", weight, 2), optional(f"{path}: bias", bias)
         if x.shape != w.shape[1:]:
             raise ValueError(
-                f"{path}: got an input of shape {x.shape}; allowed: ({w.shape[1]},), as the weight has shape {w.shape}; "
-                "flatten before it, or correct the sizes"
+                f"{path}: got an input of shape {x.shape}; allowed: ({w.shape[1]},), as the weight has shape "
+                f"{w.shape}; flatten before it, or correct the sizes"
             )
         _check_bias(path, b, w.shape[0])
         return self.add(BoundDense(w.T, b), [x], (w.shape[0],), path)
@@ -89,8 +89,8 @@ class Builder:
             raise ValueError(f"{path}: got a kernel of shape {w.shape}; allowed: (out, in/groups, one or two axes)")
         if len(x.shape) != axes + 1 or x.shape[0] != w.shape[1] * groups or w.shape[0] % groups:
             raise ValueError(
-                f"{path}: got an input of shape {x.shape}; allowed: ({w.shape[1] * groups}, {axes} axes), as the kernel "
-                f"has shape {w.shape} and {groups} groups; correct the channels or the groups"
+                f"{path}: got an input of shape {x.shape}; allowed: ({w.shape[1] * groups}, {axes} axes), as the "
+                f"kernel has shape {w.shape} and {groups} groups; correct the channels or the groups"
             )
         if len(stride) != axes or len(padding) != axes or min(stride) < 1 or min(padding) < 0:
             raise ValueError(
@@ -148,7 +148,7 @@ class Builder:
 
     def function(self, x: Value, function: Any, path: str) -> Value:
         """Any function of one sample, to be carried by differences of accumulated outputs."""
-        out = jax.eval_shape(function, jax.ShapeDtypeStruct(x.shape, float_dtype()))
+        out = jax.eval_shape(function, jnp.zeros(x.shape, float_dtype()))
         return self.add(Function(function, 1, x.shape), [x], tuple(out.shape), path)
 
 

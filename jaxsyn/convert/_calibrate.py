@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -57,7 +56,9 @@ class Percentile(AbstractCalibration):
             enough = jnp.sum(a <= middle, dtype=jnp.int32).astype(a.dtype) >= few
             return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
-        return jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(top), top))[1]
+        _, high = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(top), top))
+        out: Array = high
+        return out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,7 @@ class LeastSquares(AbstractCalibration):
         return tried[jnp.argmin(jax.lax.map(error, tried))]
 
 
+@eqx.filter_jit
 def calibrate(ann: Ann, data: Array, how: AbstractCalibration, levels: int) -> tuple[Array, ...]:
     """Threshold of each activation of a network.
 
@@ -113,11 +115,7 @@ def calibrate(ann: Ann, data: Array, how: AbstractCalibration, levels: int) -> t
         >>> [float(x) for x in calibrate(ann, jnp.asarray([[1.0], [4.0]]), Percentile(100.0), 4)]
         [8.0]
     """
-    return _calibrate(ann, data, how, levels)
 
-
-@functools.partial(eqx.filter_jit)
-def _calibrate(ann: Ann, data: Array, how: AbstractCalibration, levels: int) -> tuple[Array, ...]:
     def activations(x: Array) -> list[Array]:
         kept: list[Array] = []
 

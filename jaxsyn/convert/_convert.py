@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
-from .._core import Array
 from ._ann import Activation, Ann, check_batch
 from ._calibrate import AbstractCalibration, Percentile, calibrate
 from ._converted import Converted, check_steps, make
@@ -43,7 +42,8 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
         ValueError: Unknown mode or option, calibration that does not fit.
     Example:
         >>> import numpy as np, jaxsyn as js
-        >>> ann = js.convert.read_layers([{"kind": "linear", "weight": np.eye(2), "bias": None}, {"kind": "relu"}], (2,))
+        >>> layers = [{"kind": "linear", "weight": np.eye(2), "bias": None}, {"kind": "relu"}]
+        >>> ann = js.convert.read_layers(layers, (2,))
         >>> js.convert.convert(ann, np.ones((5, 2)), "rate", n_steps=4).run_steps
         4
     """
@@ -52,10 +52,10 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
         raise ValueError(f"convert: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
     if mode not in MODES:
         raise ValueError(f"convert.mode: got {mode!r}; allowed: {', '.join(MODES)}")
-    wrong = {"first-spike": ("n_steps", "thresholds")}.get(mode, ("scale_per_ms",))
-    for name in wrong:
-        if name in options:
-            raise ValueError(f"convert.{name}: got {options[name]!r}; allowed: nothing, mode {mode!r} has none; drop it")
+    useless = {"n_steps", "thresholds"} if mode == "first-spike" else {"scale_per_ms"}
+    for name, value in options.items():
+        if name in useless:
+            raise ValueError(f"convert.{name}: got {value!r}; allowed: nothing, mode {mode!r} has none; drop it")
     data = check_batch("calibration", calibration, ann.input_shape)
     folded = fold(ann)
     if mode == "first-spike":

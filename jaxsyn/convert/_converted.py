@@ -41,11 +41,9 @@ class AbstractConverted(eqx.Module):
 
     Attributes:
         ann: The model it came from, batch normalization folded.
-        thresholds: Threshold of each activation, in the order of the model.
     """
 
     ann: eqx.AbstractVar[Ann]
-    thresholds: eqx.AbstractVar[tuple[Array, ...]]
 
     @abc.abstractmethod
     def activity(self, x: Array) -> Activity:
@@ -136,7 +134,15 @@ def make(ann: Ann, thresholds: tuple[Array, ...], mode: Mode, n_steps: int) -> C
     """The network of time steps of a folded model with known thresholds."""
     check_steps(n_steps)
     built = build(ann, thresholds, mode, n_steps)
-    return Converted(built.net, ann, thresholds, mode, built.names, n_steps, built.run_steps)
+    return Converted(
+        net=built.net,
+        ann=ann,
+        thresholds=thresholds,
+        mode=mode,
+        names=built.names,
+        n_steps=n_steps,
+        run_steps=built.run_steps,
+    )
 
 
 def check_steps(n_steps: Any) -> None:
@@ -194,8 +200,8 @@ def each(converted: Any, function: Any, x: Any) -> Any:
         part = samples[start : start + _TOGETHER]
         filled = jnp.resize(part, (min(_TOGETHER, len(samples)), *part.shape[1:]))  # one program for all parts
         done = _vmapped(converted, function, filled)
-        parts.append(jax.tree.map(lambda a, n=len(part): np.asarray(a)[:n], done))
-    return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
+        parts.append(jax.tree.map(np.asarray, done))
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[: len(samples)], *parts)
 
 
 @eqx.filter_jit

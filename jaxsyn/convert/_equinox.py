@@ -53,9 +53,7 @@ class _Scope(eqx.Module):
         return jax.jit(scope)(x)
 
 
-def read_equinox(
-    model: Any, input_shape: Shape, *, state: eqx.nn.State | None = None, carry: bool = False
-) -> Ann:
+def read_equinox(model: Any, input_shape: Shape, *, state: eqx.nn.State | None = None, carry: bool = False) -> Ann:
     """The network that an Equinox model computes at inference.
 
     The model is traced by calling it with one sample. Layers: Linear, Conv1d, Conv2d (groups, stride, padding,
@@ -137,7 +135,7 @@ def _output_shape(layer: Any, x: Any, path: str) -> Shape:
     if isinstance(layer, eqx.nn.BatchNorm | eqx.nn.Dropout | eqx.nn.Identity | QCFS):
         return tuple(x.shape)
     try:
-        return tuple(jax.eval_shape(lambda y: layer(y), jax.ShapeDtypeStruct(x.shape, x.dtype)).shape)
+        return tuple(jax.eval_shape(lambda y: layer(y), jnp.zeros(x.shape, float_dtype())).shape)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
@@ -162,7 +160,7 @@ def _place(builder: Builder, x: Value, layer: Any, path: str, setting: tuple[Any
     if isinstance(layer, pools):
         padding = _even(layer.padding, path)
         found = builder.pool(x, (layer.kernel_size, layer.stride, padding), isinstance(layer, pools[2:]), path)
-        if found.shape != _output_shape(layer, jax.ShapeDtypeStruct(x.shape, float_dtype()), path):
+        if found.shape != _output_shape(layer, x, path):
             raise UnsupportedLayer(path, "pooling with use_ceil over an incomplete window", "use windows that divide")
         return found
     if isinstance(layer, eqx.nn.AdaptiveAvgPool1d | eqx.nn.AdaptiveAvgPool2d):
@@ -188,9 +186,9 @@ def _conv(builder: Builder, x: Value, layer: eqx.nn.Conv, path: str) -> Value:
         sizes = tuple((k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
         places = (slice(None), slice(None), *(slice(None, None, d) for d in layer.dilation))
         weight = jnp.zeros((*weight.shape[:2], *sizes), weight.dtype).at[places].set(weight)
-    padding = layer.padding
+    padding: Any = layer.padding
     if isinstance(padding, str):
-        padding = jax.lax.padtype_to_pads(x.shape[1:], weight.shape[2:], layer.stride, padding)  # type: ignore[no-untyped-call]
+        padding = jax.lax.padtype_to_pads(x.shape[1:], weight.shape[2:], layer.stride, padding)
     window = (tuple(layer.stride), _even(padding, path), layer.groups)
     return builder.conv(x, weight, bias, window, path)
 
@@ -205,8 +203,8 @@ def _even(padding: Any, path: str) -> Shape:
 def _batch_norm(builder: Builder, x: Value, layer: eqx.nn.BatchNorm, path: str, state: Any) -> Value:
     if state is None:
         raise ValueError(
-            f"{path} (BatchNorm): got no state; allowed: the state that eqx.nn.make_with_state gave and training changed; "
-            "pass state=..."
+            f"{path} (BatchNorm): got no state; allowed: the state that eqx.nn.make_with_state gave and training "
+            "changed; pass state=..."
         )
     if layer.mode == "ema":
         mean, var = state.get(layer.ema_state_index)

@@ -62,8 +62,8 @@ class FirstSpike(AbstractConverted):
     def __check_init__(self) -> None:
         if len(self.windows_ms) != len(self.ann.activations) + 1:
             raise ValueError(
-                f"FirstSpike.windows_ms: got {len(self.windows_ms)}; allowed: {len(self.ann.activations) + 1}, the input "
-                "and each activation"
+                f"FirstSpike.windows_ms: got {len(self.windows_ms)}; allowed: {len(self.ann.activations) + 1}, the "
+                "input and each activation"
             )
         if not all(np.isfinite(w).all() and w[0] < w[1] for w in self.windows_ms):
             raise ValueError(f"FirstSpike.windows_ms: got {self.windows_ms}; allowed: finite, first < last")
@@ -75,11 +75,6 @@ class FirstSpike(AbstractConverted):
             if carried(node.op):
                 _check_maximum(self.ann, node)
 
-    @property
-    def thresholds(self) -> tuple[Array, ...]:
-        """Largest activation that the window of each layer holds."""
-        return tuple(jnp.asarray(self.scale_per_ms * (b - a), float_dtype()) for a, b in self.windows_ms[1:])
-
     def fire(self, x: Array) -> FirstSpikes:
         """Spike times and output for one sample, whose entries are >= 0 and within the window of the input."""
         check_sample("FirstSpike: x", x, self.ann.input_shape)
@@ -88,7 +83,8 @@ class FirstSpike(AbstractConverted):
         if is_concrete(x) and x.size and not 0 <= float(jnp.min(x)) <= float(jnp.max(x)) <= scale * (t_max - t_min):
             raise ValueError(
                 f"FirstSpike: x: got values from {float(jnp.min(x)):g} to {float(jnp.max(x)):g}; allowed: 0 to "
-                f"{scale * (t_max - t_min):g}, what the window of the input holds; scale the data, or calibrate with them"
+                f"{scale * (t_max - t_min):g}, what the window of the input holds; scale the data, or calibrate with "
+                "them"
             )
         place = dict(zip(self.ann.activations, range(1, len(self.windows_ms)), strict=True))
         offsets = self._offsets()
@@ -148,8 +144,8 @@ def first_spike(ann: Ann, data: Array, scale_per_ms: float) -> FirstSpike:
     """
     if float(jnp.min(data)) < 0:
         raise ValueError(
-            f"calibration: got {float(jnp.min(data)):g}; allowed: >= 0, as a first spike cannot say a negative value; shift "
-            "the data, or give positive and negative parts as two channels"
+            f"calibration: got {float(jnp.min(data)):g}; allowed: >= 0, as a first spike cannot say a negative value; "
+            "shift the data, or give positive and negative parts as two channels"
         )
     largest = np.asarray(each(ann, _largest, data), float).max(axis=0)
     largest = np.concatenate([[float(jnp.max(data))], largest])
@@ -161,7 +157,8 @@ def first_spike(ann: Ann, data: Array, scale_per_ms: float) -> FirstSpike:
     for i, width in zip(ann.activations, widths[1:], strict=True):
         starts.append(max(ends[place[s]] for s in sources[ann.nodes[i].inputs[0]]))
         ends.append(float(starts[-1] + width))
-    return FirstSpike(ann, tuple(zip(starts, ends, strict=True)), float(scale_per_ms))
+    windows = tuple(zip(starts, ends, strict=True))
+    return FirstSpike(ann=ann, windows_ms=windows, scale_per_ms=float(scale_per_ms))
 
 
 def _largest(ann: Ann, x: Array) -> Array:

@@ -121,8 +121,10 @@ class _Reader:
 
     def _affine(self, x: Value, scale: Any, shift: Any, name: str) -> Value:
         """scale x + shift with constants, for each channel where they agree within channels, else for each unit."""
-        parts = [None if c is None else np.broadcast_to(np.asarray(c, float_dtype()), x.shape) for c in (scale, shift)]
-        rows = [None if c is None else c.reshape(x.shape[0] if x.shape else 1, -1) for c in parts]
+        parts: list[Any] = [
+            None if c is None else np.broadcast_to(np.asarray(c, float_dtype()), x.shape) for c in (scale, shift)
+        ]
+        rows: list[Any] = [None if c is None else c.reshape(x.shape[0] if x.shape else 1, -1) for c in parts]
         if all(r is None or (r == r[:, :1]).all() for r in rows):
             rows = [None if r is None else r[:, 0] for r in rows]
             shape = x.shape or (1,)
@@ -141,7 +143,13 @@ class _Reader:
             return self.builder.add(Activation(None), [x], x.shape, self._path("relu"))
         before = self.builder.nodes[x.node]
         rectified = isinstance(before.op, Activation) and before.op.threshold is None
-        if name == "min" and rectified and constant.size and (constant == constant.flat[0]).all() and constant.flat[0] > 0:
+        if (
+            name == "min"
+            and rectified
+            and constant.size
+            and (constant == constant.flat[0]).all()
+            and constant.flat[0] > 0
+        ):
             op = Activation(jnp.asarray(constant.flat[0], float_dtype()))
             return self.builder.add(op, [Value(before.inputs[0], x.shape)], x.shape, before.path)
         return None

@@ -83,8 +83,8 @@ def _layer(builder: Builder, x: Value, layer: Any, weights: Mapping[str, Any], p
     if kind == "flatten":
         return builder.reshape(x, (builder.nodes[x.node].size,), path)
     if kind == "residual":
-        ends = [_sequence(builder, x, f.get(side, []), weights, f"{path}.{side}.") for side in ("branch", "skip")]
-        return builder.sum(*ends, path)
+        branch = _sequence(builder, x, f.get("branch", []), weights, f"{path}.branch.")
+        return builder.sum(branch, _sequence(builder, x, f.get("skip", []), weights, f"{path}.skip."), path)
     return x if kind == "dropout" else builder.add(_activation(f, path), [x], x.shape, path)
 
 

@@ -45,9 +45,12 @@ class QCFS(Parameters):
 
     def __check_init__(self) -> None:
         if isinstance(self.levels, bool) or not isinstance(self.levels, int) or self.levels < 1:
-            raise ValueError(f"QCFS.levels: got {self.levels!r}; allowed: a whole number >= 1, the steps of the network")
+            raise ValueError(
+                f"QCFS.levels: got {self.levels!r}; allowed: a whole number >= 1, the steps of the network"
+            )
 
     def __call__(self, z: Any, *, key: Any = None) -> Array:
         """Activations, shape as given; `key` is what layers of Equinox are called with."""
         share = jnp.clip(jnp.asarray(z) / self.threshold, 0.0, 1.0)
-        return self.threshold * _round(share * self.levels) / self.levels
+        out: Array = self.threshold * _round(share * self.levels) / self.levels
+        return out

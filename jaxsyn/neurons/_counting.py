@@ -1,6 +1,6 @@
 """Neurons that count: they carry the rounded activations of a converted network in numbers of spikes."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -49,7 +49,8 @@ class AccumulateFire(AbstractDiscreteNeuron):
         >>> import jax.numpy as jnp, jaxsyn as js
         >>> cell = js.Population(js.neurons.AccumulateFire(wait_steps=2, window_steps=2), 1)
         >>> net = js.Network({"E": cell}, dt_ms=1.0)
-        >>> _, out = js.run(net, 4, inputs={"E": jnp.asarray([[2.5], [-1.0], [0.0], [0.0]])}, record=[js.record.Spikes()])
+        >>> drive = jnp.asarray([[2.5], [-1.0], [0.0], [0.0]])
+        >>> _, out = js.run(net, 4, inputs={"E": drive}, record=[js.record.Spikes()])
         >>> out["spikes"]["E"][:, 0].astype(int).tolist()
         [0, 0, 1, 0]
     """
@@ -115,7 +116,8 @@ class Difference(AbstractDiscreteNeuron):
         Telescoping of accumulated outputs: You et al. (2024), ICML (SpikeZIP-TF), softmax and layer norm.
     Example:
         >>> import jax.numpy as jnp, jaxsyn as js
-        >>> cells = {"E": js.Population(js.neurons.Difference(), 1), "sum": js.Population(js.neurons.LeakyIntegrator(1.0), 1)}
+        >>> cells = {"E": js.Population(js.neurons.Difference(), 1)}
+        >>> cells["sum"] = js.Population(js.neurons.LeakyIntegrator(1.0), 1)
         >>> net = js.Network(cells, {"w": js.Projection("E", "sum", js.connect.Identity())}, dt_ms=1.0)
         >>> drive = jnp.asarray([[3.0], [5.0], [4.0]])
         >>> _, out = js.run(net, 3, inputs={"E": drive}, record=[js.record.State("sum.v")])

@@ -23,7 +23,7 @@ def trainable(net: Network, *, parameters: Sequence[str] = ()) -> Any:
     Args:
         net: The network.
         parameters: Names of further parameters: "hidden.threshold" (neuron), "E.AMPA.kinetics.tau_ms" (receptor),
-            "E_E.gain", "E_E.short_term.U" (projection).
+            "hidden.start.v" (state at the start of a run), "E_E.gain", "E_E.short_term.U" (projection).
     Returns:
         A tree like the network with True at every trained leaf, for `eqx.partition(net, trainable(net))`.
     Raises:
@@ -61,7 +61,7 @@ def _named(net: Network, floating: set[str]) -> dict[str, str]:
     """Path in the tree by the name that a user knows, of everything that can be trained besides weights."""
     named: dict[str, str] = {}
     for g, group in enumerate(net.groups):
-        for field, owner in (("neuron", ""), ("receptors", "")):
+        for field, owner in (("neuron", ""), ("receptors", ""), ("start.neuron", "start."), ("start.receptors", "start.")):
             start = f"groups.{g}.{field}."
             for path in floating:
                 if path.startswith(start):

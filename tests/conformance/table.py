@@ -94,6 +94,8 @@ def _discrete() -> Iterator[Row]:
         "DiscreteALIF": (lambda k: n.DiscreteALIF(decay=0.9 * k), 0.3),
         "DiscreteCuBaLIF": (lambda k: n.DiscreteCuBaLIF(alpha=0.8 * k), 0.3),
         "DiscreteIF": (lambda k: n.DiscreteIF(threshold=1.0 * k), 0.3),
+        "AccumulateFire": (lambda k: n.AccumulateFire(threshold=1.0 * k, wait_steps=3, window_steps=5), 0.3),
+        "SignedIF": (lambda k: n.SignedIF(threshold=1.0 * k), 0.3),
         "IzhikevichPublished": (lambda k: n.IzhikevichPublished(0.02 * k, substeps=4), 20.0),  # coarser: roundings grow
     }
     for name, (make, drive) in makes.items():
@@ -113,6 +115,13 @@ def _discrete() -> Iterator[Row]:
         link = {"in_E": js.Projection("in", "E", js.connect.OneToOne(), weight=1.0, delay_ms=0.2)}
         return js.Network(populations, link, {"listed": events}, dt_ms=0.2)
 
+    def changes(k: float) -> js.Network:
+        events = js.stimuli.SpikeTimes("in", **EVENTS, weight=1.0, amplitudes=k)
+        populations = {"in": js.Population(n.Relay(), N), "E": js.Population(n.Difference(), N)}
+        link = {"in_E": js.Projection("in", "E", js.connect.Identity())}
+        return js.Network(populations, link, {"listed": events}, dt_ms=0.2)
+
+    yield Row("Difference", changes, watch="E.last", spikes=False)
     yield Row("LeakyIntegrator", readout, watch="E.v", learns=True, spikes=False)
     yield Row("Relay", relayed, watch="E.v", spikes=False)
 
