@@ -141,6 +141,28 @@ def demo(
 
 
 @main.command()
+def convert(
+    model: Annotated[Path, typer.Argument(help="Model as a list of layers, *.json or *.npz.", show_default=False)],
+    calibration: Annotated[
+        Path, typer.Option("--calibration", help="Samples x, perhaps labels y, *.npz; or samples, *.npy.")
+    ],
+    mode: Annotated[str, typer.Option("--mode", help="rate, signed, exact or first-spike.")] = "rate",
+    steps: Annotated[int | None, typer.Option("--steps", help="Steps that a sample is shown for.")] = None,
+    out: Out = None,
+) -> None:
+    """Convert a trained network to a spiking one and report how good it is on the calibration data."""
+    from ._convert import Request, convert_model
+
+    folder = Path(f"{model.stem}-snn") if out is None else out
+    try:
+        report = convert_model(Request(model, calibration, mode, steps, folder))
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{report}\n\nresults in {folder}")
+
+
+@main.command()
 def info(as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False) -> None:
     """Show versions, devices, and which kernels are in use and why."""
     from . import _info

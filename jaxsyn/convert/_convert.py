@@ -1,9 +1,11 @@
 """The front door: a trained model and data to calibrate on give a spiking network."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from ._ann import Activation, Ann, check_batch
+from ._cache import calibrate_cached
 from ._calibrate import AbstractCalibration, Percentile, calibrate
 from ._converted import Converted, check_steps, make
 from ._equinox import read_equinox
@@ -21,11 +23,13 @@ class Options(TypedDict, total=False):
         n_steps: Steps that a sample is shown for, T >= 1; default: the levels of a quantized model, else 8.
         thresholds: How thresholds of ReLU layers are calibrated; default `Percentile(99.9)`.
         scale_per_ms: First-spike mode: activation that 1 ms stands for; default 0.1.
+        cache: Folder where calibrated thresholds are kept by content, see `calibrate_cached`; default: nowhere.
     """
 
     n_steps: int | None
     thresholds: AbstractCalibration
     scale_per_ms: float
+    cache: str | Path | None
 
 
 def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Options]) -> Converted | FirstSpike:
@@ -52,7 +56,7 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
         raise ValueError(f"convert: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
     if mode not in MODES:
         raise ValueError(f"convert.mode: got {mode!r}; allowed: {', '.join(MODES)}")
-    useless = {"n_steps", "thresholds"} if mode == "first-spike" else {"scale_per_ms"}
+    useless = {"n_steps", "thresholds", "cache"} if mode == "first-spike" else {"scale_per_ms"}
     for name, value in options.items():
         if name in useless:
             raise ValueError(f"convert.{name}: got {value!r}; allowed: nothing, mode {mode!r} has none; drop it")
@@ -63,7 +67,9 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
     n_steps = options.get("n_steps")
     n_steps = default_steps(ann) if n_steps is None else n_steps
     check_steps(n_steps)
-    found = calibrate(folded, data, options.get("thresholds", Percentile()), n_steps)
+    settings = (folded, data, options.get("thresholds", Percentile()), n_steps)
+    cache = options.get("cache")
+    found = calibrate(*settings) if cache is None else calibrate_cached(*settings, cache)
     return make(folded, found, mode, n_steps)  # type: ignore[arg-type]
 
 

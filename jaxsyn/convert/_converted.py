@@ -192,7 +192,23 @@ def observe(converted: AbstractConverted, x: Any) -> Activity:
 
 
 def each(converted: Any, function: Any, x: Any) -> Any:
-    """A function of a converted network and one sample, for many samples, some at a time; NumPy arrays."""
+    """A function of a converted network and one sample, for many samples, some at a time.
+
+    Args:
+        converted: A converted network, or a model.
+        function: Gives arrays from these two; define it once, each new one is compiled.
+        x: Samples, shape (samples, *input_shape).
+    Returns:
+        What it gives, the samples as first axis, NumPy arrays.
+    Raises:
+        ValueError: Samples of another shape, none at all, or not finite.
+    Example:
+        >>> import numpy as np, jaxsyn as js
+        >>> layers = [{"kind": "linear", "weight": np.eye(2), "bias": None}]
+        >>> snn = js.convert.from_layers(layers, np.ones((1, 2)), n_steps=4)
+        >>> js.convert.each(snn, js.convert.Converted.potentials, np.ones((3, 2))).shape
+        (3, 4, 2)
+    """
     shape = converted.input_shape if isinstance(converted, Ann) else converted.ann.input_shape
     samples = check_batch("x", x, shape)
     parts = []

@@ -23,6 +23,9 @@ class FirstSpikes(eqx.Module):
         logits: Output, shape (n_out,): potentials of the readout when the last layer has fired.
         times_ms: First spike of each neuron by path ("in" for the input), infinity for silent ones, shape (n,).
         late: Neurons that were driven over threshold before they were armed, so that their activation is cut off.
+    Example:
+        >>> FirstSpikes(jnp.zeros(2), {"in": jnp.ones(3)}, jnp.zeros((), jnp.int32)).times_ms["in"].shape
+        (3,)
     """
 
     logits: Array

@@ -8,6 +8,7 @@ with `;`, as the figure is displayed anyway. matplotlib is imported when the fir
 - `traces`: recorded variables over time
 - `weights`: distribution or matrix of synaptic weights
 - `connectivity`: connection matrix and degrees
+- `conversion`: accuracy of a converted network against steps, error by layer
 - `training`: loss and accuracy by epoch
 
 To add a picture: a file with one public function that computes with `analysis`, takes `ax=None`, draws inside
@@ -16,6 +17,7 @@ here; its test reads data and labels back from the axes.
 """
 
 from ._connectivity import connectivity as connectivity
+from ._conversion import conversion as conversion
 from ._raster import raster as raster
 from ._raster import rates as rates
 from ._traces import traces as traces

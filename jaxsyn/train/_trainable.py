@@ -61,7 +61,12 @@ def _named(net: Network, floating: set[str]) -> dict[str, str]:
     """Path in the tree by the name that a user knows, of everything that can be trained besides weights."""
     named: dict[str, str] = {}
     for g, group in enumerate(net.groups):
-        for field, owner in (("neuron", ""), ("receptors", ""), ("start.neuron", "start."), ("start.receptors", "start.")):
+        for field, owner in (
+            ("neuron", ""),
+            ("receptors", ""),
+            ("start.neuron", "start."),
+            ("start.receptors", "start."),
+        ):
             start = f"groups.{g}.{field}."
             for path in floating:
                 if path.startswith(start):
