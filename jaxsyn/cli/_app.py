@@ -130,7 +130,7 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="A smaller network and less training.")] = False,
     out: Out = None,
 ) -> None:
-    """Simulate a balanced cortical network, resume it from a checkpoint bit for bit, and train a classifier."""
+    """Simulate a balanced cortical network, resume it bit for bit, train a classifier, and convert one."""
     from rich.console import Console
 
     from ._demo import run_demo

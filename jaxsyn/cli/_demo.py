@@ -1,5 +1,6 @@
-"""`jaxsyn demo`: simulate, resume, learn; one table and one report."""
+"""`jaxsyn demo`: simulate, resume, learn, convert; one table and one report."""
 
+import dataclasses
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from ..analysis import NetworkStatistics
 from ..plot import training
 from ..simulate import Solution
 from ..train import Digits, History, digits
-from . import _demo_digits, _demo_network
+from . import _demo_convert, _demo_digits, _demo_network
 from ._info import info
 from ._output import write_json, write_raster, write_whole
 
@@ -69,6 +70,9 @@ def run_demo(out: Path, quick: bool, console: "Console") -> dict[str, Any]:
         _say(console, f"data: {data.citation}")
         with console.status("training") as status:
             history = _learn(data, status.update)
+            status.update("converting")
+            converted = _demo_convert.convert_digits(data)
+        _say(console, f"converted digits: {converted.report}")
         _draw(out, solution, history)
         with console.status("waiting for the second process"):
             difference = _compare(second, solution, length.duration_ms / 2.0, resumed)
@@ -79,6 +83,7 @@ def run_demo(out: Path, quick: bool, console: "Console") -> dict[str, Any]:
     activity = _demo_network.activity(solution, length.t_start_ms)
     accuracy = history["test_accuracy"][-1]
     criteria = [*_of_network(activity, length), _of_resume(difference, length), _of_digits(accuracy, data)]
+    criteria += _of_conversion(converted, data)
     report = {
         "ok": all(c.ok for c in criteria),
         "quick": quick,
@@ -87,6 +92,7 @@ def run_demo(out: Path, quick: bool, console: "Console") -> dict[str, Any]:
         "network": _network_report(solution, activity, length),
         "bit_identical": difference is None,
         "digits": {"accuracy": accuracy, "history": history, "citation": data.citation},
+        "conversion": {**converted._asdict(), "report": dataclasses.asdict(converted.report)},
         "environment": info(),
     }
     write_json(out / "report.json", report)
@@ -154,6 +160,24 @@ def _of_resume(difference: str | None, length: Length) -> Criterion:
 def _of_digits(accuracy: float, data: Digits) -> Criterion:
     name = f"accuracy on {len(data.y_test)} held-out digits"
     return Criterion(name, f"{100 * accuracy:.1f} %", f">= {100 * MIN_ACCURACY:g} %", accuracy >= MIN_ACCURACY)
+
+
+def _of_conversion(found: _demo_convert.Conversion, data: Digits) -> list[Criterion]:
+    n, few, levels = len(data.y_test), _demo_convert.FEW, _demo_convert.LEVELS
+    return [
+        Criterion(
+            f"converted exactly, T = {levels}: answers to {n} digits",
+            f"{100 * found.exact:.1f} % right, {'all' if found.same_answers else 'not all'} as the model",
+            "all as the model",
+            found.same_answers,
+        ),
+        Criterion(
+            f"converted and trained on, T = {few}",
+            f"{100 * found.tuned:.1f} % (before {100 * found.rate:.1f} %)",
+            f">= {100 * MIN_ACCURACY:g} %",
+            found.tuned >= MIN_ACCURACY,
+        ),
+    ]
 
 
 def _network_report(solution: Solution, activity: dict[str, NetworkStatistics], length: Length) -> dict[str, Any]:

@@ -51,11 +51,11 @@ def finetune(
     Raises:
         ValueError: Sequence[Any] that do not fit; mode "exact", which is equal to its model already.
     Example:
-        >>> import jaxsyn as js, numpy as np, optax
+        >>> import jaxsyn as js, optax
         >>> layers = [{"kind": "linear", "weight": 0.1 * np.ones((10, 64)), "bias": None}]
         >>> x, y, *_ = js.train.digits()
         >>> snn = js.convert.from_layers(layers, x[:9], n_steps=2)
-        >>> snn, history = js.convert.finetune(snn, (x, y), optimizer=optax.adam(1e-2), epochs=3)
+        >>> snn, history = js.convert.finetune(snn, (x, y), optimizer=optax.sgd(1.0), epochs=3)
         >>> history["train_accuracy"][-1] > 0.7
         True
     """

@@ -36,13 +36,13 @@ def convert_many(
     Raises:
         ValueError: No model, or models of different structure.
     Example:
-        >>> import equinox as eqx, numpy as np, jaxsyn as js
+        >>> import equinox as eqx, jax.numpy as jnp, numpy as np, jaxsyn as js
         >>> def model(w):
         ...     layers = [{"kind": "linear", "weight": w * np.eye(2), "bias": None}, {"kind": "relu"}]
         ...     return js.convert.read_layers(layers, (2,))
         >>> many = js.convert.convert_many([model(1.0), model(3.0)], np.ones((1, 2)), "exact", n_steps=4)
         >>> each = eqx.filter_vmap(lambda snn, x: snn(x), in_axes=(eqx.if_array(0), None))
-        >>> each(many, np.ones(2, np.float32)).round(5).tolist()
+        >>> each(many, jnp.ones(2)).round(5).tolist()
         [[1.0, 1.0], [3.0, 3.0]]
     """
     check_steps(n_steps)

@@ -158,20 +158,19 @@ def _potentials(converted: Converted, x: Array) -> Array:
 def _figures(converted: AbstractConverted, x: Array) -> dict[str, Array]:
     """For each layer: sums over neurons of squares and counts of one sample, shape (7,)."""
     done, ann = converted.activity(x), converted.ann
-    wanted: dict[str, Array] = {}
+    wanted: dict[str, tuple[Array, Array]] = {}
 
     def activate(i: int, z: Array) -> Array:
-        wanted[ann.nodes[i].path] = ann.activate(i, z)
-        return wanted[ann.nodes[i].path]
+        wanted[ann.nodes[i].path] = z, ann.activate(i, z)
+        return wanted[ann.nodes[i].path][1]
 
     ann.values(x, activate)
     out = {}
     for k, path in enumerate(converted.paths):
-        a, own, counts = wanted[path], done.activations[path], done.counts[path]
+        (z, a), own, counts = wanted[path], done.activations[path], done.counts[path]
         if isinstance(converted, Converted):
             threshold, n = converted.thresholds[k], converted.n_steps
-            cut = jnp.minimum(a, threshold)
-            levels = rounded(cut, threshold, n) * (threshold / n)
+            cut, levels = jnp.minimum(a, threshold), rounded(z, threshold, n) * (threshold / n)
         else:
             n, cut, levels = 1, a, a
         squares = [jnp.sum(jnp.square(e)) for e in (a, own - a, cut - a, levels - cut, own - levels)]

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import jaxsyn as js
 from jaxsyn.analysis import NetworkStatistics
-from jaxsyn.cli import _demo, _demo_network, _demo_resume
+from jaxsyn.cli import _demo, _demo_convert, _demo_network, _demo_resume
 
 ROOT = pathlib.Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -36,7 +36,7 @@ def test_the_quick_demo_meets_every_criterion(tmp_path: pathlib.Path) -> None:
         assert len(picture) > 20_000
     report = json.loads((out / "report.json").read_text())
     assert report["ok"] is report["bit_identical"] is True
-    assert len(report["criteria"]) == 6
+    assert len(report["criteria"]) == 8
     assert report["digits"]["accuracy"] >= 0.96
     assert report["digits"]["history"]["test_accuracy"][-1] == report["digits"]["accuracy"]
     assert report["network"]["populations"]["I"]["rate_Hz"] > report["network"]["populations"]["E"]["rate_Hz"] > 2.0
@@ -54,6 +54,8 @@ def test_what_is_missed_is_named(tmp_path: pathlib.Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(_demo_network, "network", lambda: js.circuits.cortical_adex(100))
     monkeypatch.setattr(_demo_network, "start_second_half", failing)
     monkeypatch.setattr(_demo, "_learn", lambda data, show: history)
+    monkeypatch.setattr(_demo_convert, "EPOCHS", 1)
+    monkeypatch.setattr(_demo_convert, "TUNING", 1)
     screen = io.StringIO()
     report = _demo.run_demo(tmp_path, False, Console(file=screen, width=120))
     assert report["ok"] is False
@@ -67,6 +69,7 @@ def test_what_is_missed_is_named(tmp_path: pathlib.Path, monkeypatch: pytest.Mon
         "failed: accuracy on 355 held-out digits: got 80.0 %; asked for >= 96 %",
     ):
         assert line in lines
+    assert any(line.startswith("failed: converted and trained on, T = 2: got") for line in lines)
 
 
 def statistics(**changes: float) -> NetworkStatistics:

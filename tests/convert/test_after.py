@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ X, Y, *_ = js.train.digits()
 X, Y = X[:300], Y[:300]
 
 
+@pytest.fixture
+def as_the_reader_has_it() -> Iterator[None]:
+    """optax promotes types."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+@pytest.mark.usefixtures("as_the_reader_has_it")
 @pytest.mark.parametrize("mode", ["rate", "signed"])
 def test_fine_tuning_learns_and_moves_everything(mode: str) -> None:
     snn = js.convert.from_layers(model(0), X, mode, n_steps=2)
@@ -45,6 +54,7 @@ def test_fine_tuning_learns_and_moves_everything(mode: str) -> None:
         assert float(layer.neuron.decay) <= 1.0
 
 
+@pytest.mark.usefixtures("as_the_reader_has_it")
 def test_leaks_stay_within_their_bounds() -> None:
     snn = js.convert.from_layers(model(0), X, n_steps=2)
     tuned, _ = js.convert.finetune(snn, (X, Y), optimizer=optax.sgd(20.0), epochs=1, parameters=["decay", "threshold"])
