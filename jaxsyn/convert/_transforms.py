@@ -89,7 +89,7 @@ class Bound(AbstractTransform):
         return input_shape, input_shape if n_post is None else (n_post,)
 
     def create(
-        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator, weight: Value | None
+        self, input_shape: Shape, output_shape: Shape, generator: np.random.Generator | None, weight: Value | None
     ) -> AbstractBoundTransform:
         """See `AbstractTransform`."""
         return self.transform
