@@ -5,7 +5,8 @@ their data stand in `TASKS`; a task that needs a file looks for DIR/<name>.npz. 
 <name>_eval.npz, with the same keys, all of <name>.npz is trained on and <name>_eval.npz scored; else the split
 that the task documents. Nothing is ever chosen by the data that are scored.
 
-To add a task: a module here with `run(seed, data) -> Outcome`, named in `TASKS`; `data` is a `_data.Folder`.
+To add a task: a module here with `run(seed, data) -> Outcome` (or a list of them, a line each), named in `TASKS`;
+`data` is a `_data.Folder`.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import json
 import time
 
 TASKS = {
+    "convert_conv": "_convert_conv",
     "convert_exact": "_convert_exact",
+    "convert_mlp": "_convert_mlp",
     "digits": "_digits",
 }
 
@@ -36,14 +39,15 @@ def main(arguments: argparse.Namespace) -> int:
         raise SystemExit(f"learning: --seed {arguments.seed}, but seeds are whole numbers >= 0")
     module = importlib.import_module(f"benchmarks.learning.{TASKS[arguments.task]}")
     began = time.perf_counter()
-    outcome = module.run(arguments.seed, Folder(arguments.data))
-    line = {
-        "task": arguments.task,
-        "seed": arguments.seed,
-        "metric": outcome.metric,
-        "value": round(outcome.value, 5),
-        "seconds": round(time.perf_counter() - began, 1),
-        "epochs": outcome.epochs,
-    }
-    print(json.dumps(line) if arguments.json else "  ".join(f"{k} {v}" for k, v in line.items()), flush=True)
+    found = module.run(arguments.seed, Folder(arguments.data))
+    for outcome in found if isinstance(found, list) else [found]:
+        line = {
+            "task": arguments.task,
+            "seed": arguments.seed,
+            "metric": outcome.metric,
+            "value": round(outcome.value, 5),
+            "seconds": round(time.perf_counter() - began, 1),
+            "epochs": outcome.epochs,
+        }
+        print(json.dumps(line) if arguments.json else "  ".join(f"{k} {v}" for k, v in line.items()), flush=True)
     return 0

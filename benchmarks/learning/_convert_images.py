@@ -1,0 +1,74 @@
+"""convert_mlp, convert_conv: Fashion-MNIST networks converted and fine-tuned to few steps, one line for each T.
+
+For each T in 1, 2, 4: the network is trained with T levels, converted by rate to T steps and trained on in the spiking
+network; test images are scored once, at the end. `relu` is the same network with ReLUs, trained with the schedule of
+the first stage: the network that nothing is lost against. MLP: 784-512-512-10 with batch normalization (folded). Conv:
+six convolutions, one residual block, average pools, trained on the first 20000 images.
+"""
+
+import jax
+import numpy as np
+import optax
+
+import jaxsyn as js
+
+from . import _quantized as quantized
+from ._data import Folder, Outcome
+
+STEPS = (1, 2, 4)
+
+
+def mlp(seed: int, data: Folder) -> list[Outcome]:
+    """Accuracy of the perceptron with ReLUs and in spikes."""
+    hidden = [[{"kind": "linear", "shape": (512, n)}, {"kind": "batchnorm", "channels": 512}, {"kind": "relu"}]
+              for n in (784, 512)]  # fmt: skip
+    kinds = [layer for block in hidden for layer in block] + [{"kind": "linear", "shape": (10, 512)}]
+    return _run(kinds, seed, _images(data, None), (30, 10, 3))
+
+
+def conv(seed: int, data: Folder) -> list[Outcome]:
+    """Accuracy of the convolutional network with ReLUs and in spikes."""
+
+    def block(n_in: int, n_out: int) -> quantized.Layers:
+        convolution = {"kind": "conv2d", "shape": (n_out, n_in, 3, 3), "padding": 1}
+        return [convolution, {"kind": "batchnorm", "channels": n_out}, {"kind": "relu"}]
+
+    pool, flat = {"kind": "avgpool", "kernel": 2}, {"kind": "flatten"}
+    residual = {"kind": "residual", "branch": [*block(32, 32), *block(32, 32)[:2]]}
+    kinds = [*block(1, 16), *block(16, 16), pool, *block(16, 32), residual, {"kind": "relu"}, pool, *block(32, 64)]
+    return _run([*kinds, flat, {"kind": "linear", "shape": (10, 64 * 49)}], seed, _images(data, 20000), (12, 6, 2))
+
+
+def _images(data: Folder, first: int | None) -> list[np.ndarray]:
+    """Standardized images (n, 1, 28, 28) and labels to train on and to score."""
+    given, scored = data.load("fashion_mnist")
+    train = [given["x_train"], given["y_train"]]
+    test = [given["x_test"], given["y_test"]]
+    if scored is not None:
+        train = [np.concatenate(pair) for pair in zip(train, test, strict=True)]
+        test = [scored["x_test"], scored["y_test"]]
+    mean, sd = train[0].mean(), train[0].std()
+    parts = [((x.astype(np.float32) - mean) / sd)[:, None] for x in (train[0], test[0])]
+    return [parts[0][:first], train[1][:first].astype(np.int32), parts[1], test[1].astype(np.int32)]
+
+
+def _run(kinds: quantized.Layers, seed: int, images: list[np.ndarray], epochs: tuple[int, int, int]) -> list[Outcome]:
+    x, y, x_test, y_test = images
+    key = jax.random.key(seed)
+    shape = (784,) if kinds[0]["kind"] == "linear" else (1, 28, 28)
+
+    def right(network: object) -> float:
+        return float((js.convert.predict(network, x_test.reshape(-1, *shape)).argmax(1) == y_test).mean())
+
+    layers = quantized.train(quantized.initial(kinds, key), (x, y), epochs[0], 3e-3, key)
+    outcomes = [Outcome("accuracy_relu", right(js.convert.read_layers(quantized.numbers(layers), shape)), epochs[0])]
+    shown = (x.reshape(-1, *shape), y)
+    for n in STEPS:
+        few = quantized.train(quantized.with_levels(layers, n), (x, y), epochs[1], 1e-3, jax.random.fold_in(key, n))
+        snn = js.convert.from_layers(quantized.numbers(few), shown[0][:1000], "rate", n_steps=n)
+        steps = epochs[2] * -(-len(y) // quantized.BATCH)
+        optimizer = optax.adam(optax.cosine_decay_schedule(2e-4, steps))
+        options = {"optimizer": optimizer, "epochs": epochs[2], "batch_size": quantized.BATCH, "seed": seed}
+        tuned, _ = js.convert.finetune(snn, shown, **options)
+        outcomes.append(Outcome(f"accuracy_T{n}", right(tuned), sum(epochs)))
+    return outcomes
