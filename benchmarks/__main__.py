@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "oracles": "compare with reference files: pass or fail, one line a file",
     "speed": "time one task",
+    "plan": "memory and time as planned, against what happens",
     "long": "a long run with streaming and checkpoints: memory, faults, resuming",
     "scaling": "estimates for many devices; compare with small runs on simulated ones",
     "peers": "time one network here and in another simulator",

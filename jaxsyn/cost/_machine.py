@@ -16,7 +16,7 @@ class Machine:
         call_s: A call of a native kernel.
         scalar_s: An operation of XLA on a few numbers.
         operation_s: An operation of an elementwise program, for one neuron.
-        element_s: An operation of XLA on one element of an array.
+        element_s: An operation of XLA on one element of an array that a native kernel made.
         scatter_s: A scattered or gathered element, or an entry of a sparse product, in XLA.
         flop_s: An operation of a matrix product.
         cached_byte_s: A byte that an elementwise program reads or writes in the cache.
@@ -42,6 +42,8 @@ class Machine:
         stored_bytes: The same for an operation of an elementwise program.
         sums_bytes: The same for cumulative sums.
         part_bytes: Memory that building a population, projection or stimulus compiles, beside its arrays.
+        part_s: Time of the same.
+        thread_gain: What one more thread adds to the speed of the first, for work that threads share.
         exchange_s: A round of exchange between devices, without what is sent.
         sent_byte_s: A byte sent between devices.
     Example:
@@ -54,7 +56,7 @@ class Machine:
     call_s: float = 0.11e-6
     scalar_s: float = 0.05e-6
     operation_s: float = 0.02e-9
-    element_s: float = 0.015e-9
+    element_s: float = 0.1e-9
     scatter_s: float = 0.7e-9
     flop_s: float = 0.014e-9
     cached_byte_s: float = 0.0125e-9
@@ -80,6 +82,8 @@ class Machine:
     stored_bytes: float = 0.02e6
     sums_bytes: float = 60e6
     part_bytes: float = 2.4e6
+    part_s: float = 0.035
+    thread_gain: float = 0.6
     exchange_s: float = 20.0e-6
     sent_byte_s: float = 3.3e-12
 

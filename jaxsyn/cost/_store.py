@@ -56,10 +56,9 @@ def _processor() -> str:
 
 def _conditions() -> dict[str, Any]:
     """What constants hold for: another value of any of these, and they are refused."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
-        "cores": cores,
+        "cores": os.cpu_count(),
         "backend": jax.default_backend(),
         "jax": jax.__version__,
         "jaxsyn": __version__,

@@ -8,6 +8,7 @@ from ._machine import Machine
 from ._work import Program, Work
 
 _BLOCK = 32  # neurons that an elementwise program handles at once
+_SHARED, _SHARED_EVENTS, _SHARED_ROW = 1e6, 8192, 96  # operations, events, synapses of a row that threads share
 _FADES = 16.0  # times the cache size at which hardly anything is found in it any more
 
 
@@ -40,7 +41,7 @@ class Delivery(NamedTuple):
 
 
 def step_seconds(
-    work: Work, deliveries: Sequence[Delivery], machine: Machine, *, spiking: float, native: bool
+    work: Work, deliveries: Sequence[Delivery], machine: Machine, *, spiking: float, native: bool, threads: int = 1
 ) -> dict[str, float]:
     """Seconds of one step, by what takes them.
 
@@ -53,6 +54,7 @@ def step_seconds(
         machine: Constants.
         spiking: Mean spikes of a neuron in a step.
         native: Whether there are native kernels; deliveries in pure JAX cost what scattered elements do.
+        threads: Threads of the native kernels; they share large programs, and long rows of synapses.
     Returns:
         Seconds for "loop", "neurons", "spikes" (finding and delivering them) and "other" (everything left to XLA).
     Example:
@@ -61,7 +63,11 @@ def step_seconds(
     """
     graph_bytes = sum(d.graph_bytes for d in deliveries)
     in_use = sum(p.size * p.n_bytes for p in work.programs)
-    neurons = sum((_program_seconds(p, machine, in_use, spiking) for p in work.programs), start=0.0)
+    faster = 1.0 + machine.thread_gain * (threads - 1)
+    neurons = sum(
+        (_program_seconds(p, machine, in_use, spiking) / (faster if p.size * p.always >= _SHARED else 1.0))
+        for p in work.programs
+    )
     spikes = work.emitting * machine.emit_s
     for d in deliveries:
         far = _beyond(d.row_bytes, machine.cache_bytes)
@@ -70,11 +76,12 @@ def step_seconds(
         event = machine.event_s + cold * (machine.cold_event_s - machine.event_s)
         event += scattered * (machine.far_event_s - machine.cold_event_s)
         event = event if native else max(event, machine.scatter_s)
-        spikes += d.delays * (machine.slot_s + d.spikes * row) + d.events * event
+        shared = d.events >= max(_SHARED_EVENTS, _SHARED_ROW * d.delays * d.spikes)
+        spikes += d.delays * (machine.slot_s + d.spikes * row) + d.events * event / (faster if shared else 1.0)
     other = work.scalars * machine.scalar_s + work.elements * machine.element_s
     other += work.scattered * machine.scatter_s + work.flops * machine.flop_s
     loop = work.steps * machine.step_s + work.calls * machine.call_s
-    return {"loop": loop, "neurons": neurons, "spikes": spikes, "other": other}
+    return {"loop": loop, "neurons": float(neurons), "spikes": spikes, "other": other}
 
 
 def _program_seconds(program: Program, machine: Machine, in_use: float, spiking: float) -> float:

@@ -114,7 +114,9 @@ def model_second(net: Network, synapses: Sequence[float], rates_Hz: Rates, machi
     """
     rates = population_rates(net, rates_Hz)
     parts = deliveries(net, synapses, rates)
-    seconds = step_seconds(step_work(net), parts, machine, spiking=spiking(net, rates), native=net.native)
+    seconds = step_seconds(
+        step_work(net), parts, machine, spiking=spiking(net, rates), native=net.native, threads=net.threads
+    )
     return sum(seconds.values()) * 1000.0 / net.dt_ms
 
 

@@ -149,6 +149,7 @@ def estimate(
         machine,
         spiking=spiking(net, rates),
         native=net.native,
+        threads=net.threads,
     )
     memory = running(net, run, spikes, machine, stream)
     memory = {name: n if name in _WHOLE else n / devices for name, n in memory.items()}

@@ -42,7 +42,7 @@ class Building(NamedTuple):
 def building(sketch: Sketch, machine: Machine) -> Building:
     """What drawing, sorting and storing all projections takes, one after the other."""
     stored = float(tree_bytes((sketch.network.groups, sketch.network.stimuli)))
-    peak, seconds = stored, 0.0
+    peak, seconds = stored, _parts(sketch.network) * machine.part_s
     transforms = [link for link in sketch.network.links if not isinstance(link, SparseLink)]
     stored += tree_bytes(transforms)
     for name, projection in sketch.projections.items():

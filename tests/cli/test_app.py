@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 def test_help_names_the_commands() -> None:
     result = call("--help")
     assert result.exit_code == 0
-    for name in ("run", "demo", "info", "doctor"):
+    for name in ("run", "plan", "demo", "info", "doctor"):
         assert name in result.stdout
     assert "--resume" in call("run", "--help").stdout
     assert call().exit_code == 2  # no command: the help, as bad usage

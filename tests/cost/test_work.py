@@ -65,13 +65,19 @@ positive = st.floats(0.0, 1e6)
     delays=st.tuples(st.integers(1, 1000), st.integers(1, 1000)),
     spiking=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     native=st.booleans(),
+    threads=st.integers(1, 8),
 )
-def test_more_work_never_takes_less_time(sizes, counts, delays, spiking, native) -> None:
+def test_more_work_never_takes_less_time(sizes, counts, delays, spiking, native, threads) -> None:
     def seconds(size, count, delay, rate):
         program = cost.Program(1.0, size, 20.0, 100.0, 32.0)
         work = cost.Work(1.0, 5.0, count, count, count, count, float(size), programs=(program,))
         delivery = cost.Delivery(count, delay, 100 * count, 8.0 * size, 4.0 * size, 4.0 * size)
-        return sum(cost.step_seconds(work, [delivery], cost.Machine(), spiking=rate, native=native).values())
+        how = {"spiking": rate, "native": native}
+        alone, shared = (
+            sum(cost.step_seconds(work, [delivery], cost.Machine(), **how, threads=k).values()) for k in (1, threads)
+        )
+        assert shared <= alone
+        return alone
 
     less, more = (tuple(f(pair) for pair in (sizes, counts, delays, spiking)) for f in (min, max))
     assert 0.0 < seconds(*less) <= seconds(*more) < math.inf
