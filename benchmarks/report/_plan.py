@@ -65,11 +65,11 @@ FAST = ("brian2", "brainevent")
 CELLS = (
     Cell("cuba", 4000, 1, ALL, seeds=3, pure=True),
     Cell("coba", 4000, 1, ALL, seeds=3, pure=True),
-    Cell("brunel", 12500, 1, ALL, bio_s=0.5, seeds=3, pure=True),
-    Cell("brunel", 12500, 2, ALL, bio_s=0.5),
+    Cell("brunel", 12500, 1, ALL, bio_s=0.3, seeds=3, pure=True),
+    Cell("brunel", 12500, 2, ALL, bio_s=0.3),
     Cell("coba", 400_000, 2, FAST, bio_s=0.2),
     *(Cell("adex", n, 1, FAST, bio_s=0.5, pure=n == 10_000) for n in (1000, 10_000, 100_000)),
-    *(Cell("adexnet", n, 1, FAST, bio_s=0.5, pure=n == 10_000) for n in (1000, 10_000, 100_000)),
+    *(Cell("adexnet", n, 1, FAST, bio_s=0.2 if n > 10_000 else 0.5, pure=n == 10_000) for n in (1000, 10_000, 100_000)),
     Cell("pd14", 10, 2, ("sparx", "nest"), seeds=3),
     Cell("pd14", 100, 2, ("nest",), bio_s=0.5),
 )

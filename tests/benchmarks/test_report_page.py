@@ -94,7 +94,7 @@ def test_the_page_says_what_was_found(full: Results) -> None:
     assert "sparx" not in slower
     for run in (*OPERATIONS.values(), *TRAINING.values()):
         assert f"`python -m benchmarks {' '.join(('speed', run.task, *run.options))}`" in text
-    assert "`python -m benchmarks peers brunel --n 12500 --threads 2 --repeats 3 --bio 0.5`" in text
+    assert "`python -m benchmarks peers brunel --n 12500 --threads 2 --repeats 3 --bio 0.3`" in text
     assert "--n 100 --threads 2 --repeats 3 --bio 0.5`; NEST one run" in text
     assert "All rates lie within 10 % of ours" in text
     assert "400 MB, at the end 401 MB; growth 0.25 %" in text
