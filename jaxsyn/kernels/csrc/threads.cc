@@ -1,5 +1,6 @@
 #include "threads.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -23,7 +24,9 @@ namespace jaxsyn {
 namespace {
 
 constexpr int kMostWorkers = 255;
-constexpr auto kSpin = std::chrono::microseconds(100);  // longer than the gaps between the kernels of a step
+using Clock = std::chrono::steady_clock;
+constexpr Clock::duration kSpin = std::chrono::microseconds(100);  // longer than the gaps between the kernels of a step
+constexpr int kRest = 20;                                          // times a stall
 constexpr int kLooks = 32;                              // at the work between two looks at the clock
 
 // The control word of floating-point arithmetic: XLA switches denormals off around its kernels.
@@ -79,21 +82,26 @@ struct Cores {
 // Looks again and again for a short time; returns whether `ready` said true.
 template <typename Ready>
 bool Spin(const Ready& ready) {
-  const auto end = std::chrono::steady_clock::now() + kSpin;
+  const auto end = Clock::now() + kSpin;
   do {
     for (int i = 0; i < kLooks; ++i) {
       if (ready()) return true;
       Pause();
     }
-  } while (std::chrono::steady_clock::now() < end);
+  } while (Clock::now() < end);
   return ready();
 }
 
 // The parts of the present task that nobody has begun are [low, high). The caller takes them from below, workers from
-// above, so that in a run of like tasks each thread meets the same data.
+// above, so that in a run of like tasks each thread meets the same data. Where a worker keeps its caller waiting for
+// longer than the caller took itself, its core has something else to do: the caller then works alone for a while.
 class Pool {
  public:
+  // Whether the caller should.
+  bool Rests() const { return Clock::now() < rest_until_; }
+
   void Run(int parts, Task task, void* context) {
+    const auto begin = Clock::now();
     Grow(parts - 1);
     task_ = task;
     context_ = context;
@@ -107,7 +115,11 @@ class Pool {
       done_.fetch_add(1);
     }
     const auto finished = [&] { return done_.load() == parts; };
+    if (finished()) return;
+    const auto own = Clock::now();
     while (!Spin(finished)) Sleep(&waiting_, finished_, finished);
+    const auto stall = Clock::now() - own;
+    if (stall > std::max(kSpin, own - begin)) rest_until_ = own + kRest * stall;
   }
 
  private:
@@ -174,6 +186,7 @@ class Pool {
   void* context_ = nullptr;
   FloatMode mode_ = 0;
   int n_workers_ = 0;
+  Clock::time_point rest_until_{};
   std::atomic<int> core_{-1};  // of the caller
   std::atomic<int> sleeping_{0}, waiting_{0};
   std::mutex mutex_;
@@ -204,9 +217,10 @@ Pool* TheOnePool() {
 void RunParts(int parts, Task task, void* context) {
   if (parts > 1 && !busy.exchange(true)) {
     Pool* const the_one = TheOnePool();
-    if (the_one != nullptr) the_one->Run(parts, task, context);
+    const bool shared = the_one != nullptr && !the_one->Rests();
+    if (shared) the_one->Run(parts, task, context);
     busy.store(false);
-    if (the_one != nullptr) return;
+    if (shared) return;
   }
   for (int part = 0; part < parts; ++part) task(context, part);
 }
