@@ -5,15 +5,16 @@ from typing import Any
 import jax.numpy as jnp
 
 
-def check_graph(row_ptr: Any, post: Any) -> None:
-    """Raise unless row_ptr and post are flat int32 arrays and row_ptr has an entry.
+def check_graph(row_ptr: Any, post: Any, targets: tuple[Any, ...] = (jnp.int32,)) -> None:
+    """Raise unless row_ptr and post are flat, int32 (post one of `targets`), and row_ptr has an entry.
 
     Raises:
         ValueError: naming what was found.
     """
-    for name, array in (("row_ptr", row_ptr), ("post", post)):
-        if array.ndim != 1 or array.dtype != jnp.int32:
-            raise ValueError(f"{name}: got {array.dtype}{list(array.shape)}, must be int32 with one axis; cast it")
+    for name, array, dtypes in (("row_ptr", row_ptr, (jnp.int32,)), ("post", post, targets)):
+        if array.ndim != 1 or array.dtype not in dtypes:
+            allowed = " or ".join(jnp.dtype(dtype).name for dtype in dtypes)
+            raise ValueError(f"{name}: got {array.dtype}{list(array.shape)}, must be {allowed} with one axis; cast it")
     if row_ptr.size == 0:
         raise ValueError("row_ptr: got no entry, must hold n_rows + 1 offsets (just [0] for no rows)")
 

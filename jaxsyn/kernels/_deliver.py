@@ -36,6 +36,15 @@ _NO_DERIVATIVE = (
 )
 
 
+BLOCK = 1 << 16  # targets that two bytes tell apart
+COMPACT = tuple(jnp.dtype(name) for name in ("float16", "bfloat16", "int8", "int16"))
+
+
+def blocks_of(index: Any, n_post: int) -> int:
+    """Number of blocks of targets in a graph whose targets have this dtype."""
+    return max(1, -(-n_post // BLOCK)) if index == jnp.uint16 else 1
+
+
 class _Operands(NamedTuple):
     """What the primitive takes, in its order; all but the graph may have leading batch axes.
 
@@ -59,6 +68,18 @@ class _Operands(NamedTuple):
     @property
     def nothing_to_do(self) -> bool:
         return 0 in (self.acc.size, self.post.size, self.row_ptr.size - 1, self.ids.size, self.weight.size)
+
+    @property
+    def due(self) -> Any:
+        """The delay of each row of sources: all delays for each block of targets."""
+        return jnp.tile(self.delays, blocks_of(self.post.dtype, self.acc.shape[-1]))
+
+    @property
+    def gains(self) -> Any:
+        """Gain for each lane and receptor, (lanes, receptors)."""
+        own = self.gain.shape[: len(self.batch)]
+        flat = self.gain.reshape(math.prod(own), -1)[self.lane_of(own)]
+        return jnp.broadcast_to(flat, (flat.shape[0], self.acc.shape[-2]))
 
     def lane_of(self, own: tuple[int, ...]) -> NDArray[np.int32]:
         """For each lane, flattened, the lane of an operand whose shared batch axes have size 1."""
@@ -88,21 +109,22 @@ def _deliver_serial(*operands: Any, first: int, n_sources: int, threads: int = 1
     if o.nothing_to_do:
         return _rows(o.acc)
     (receptors, n_post), (n_slots, capacity) = o.acc.shape[-2:], o.ids.shape[-2:]
-    nnz, n_delays, chunk, shared = o.post.size, o.delays.size, o.chunk, o.weight.shape[-1] == 1
-    batches = (o.weight.shape[:-2], o.gain.shape, o.ids.shape[:-2], o.counts.shape[:-1], o.tick.shape)
+    due, nnz, chunk, shared = o.due, o.post.size, o.chunk, o.weight.shape[-1] == 1
+    n_due, n_delays = due.size, o.delays.size
+    batches = (o.weight.shape[:-2], o.ids.shape[:-2], o.counts.shape[:-1], o.tick.shape)
     lane_of = jnp.asarray(np.stack([o.lane_of(own) for own in batches]))
     weight, counts = o.weight.reshape(-1, o.weight.shape[-1]), o.counts.reshape(-1, n_slots)
-    ids, gain, tick = o.ids.ravel(), o.gain.ravel(), o.tick.ravel()
+    ids, gains, tick = o.ids.ravel(), o.gains, o.tick.ravel()
     steps = jnp.arange(chunk, dtype=jnp.int32)
     receptor_rows = jax.lax.broadcasted_iota(jnp.int32, (receptors, chunk), 0)
 
     def one_slot(turn: Any, flat: Any) -> Any:
-        lane, k = turn // n_delays, turn % n_delays
-        of_weight, of_gain, of_ids, of_counts, of_tick = lane_of[:, lane]
-        slot = jnp.mod(tick[of_tick] - o.delays[k], jnp.int32(n_slots))
+        lane, k = turn // n_due, turn % n_due
+        of_weight, of_ids, of_counts, of_tick = lane_of[:, lane]
+        slot = jnp.mod(tick[of_tick] - due[k], jnp.int32(n_slots))
         count = jnp.minimum(counts[of_counts, slot], jnp.int32(capacity))
-        places = (lane * receptors + receptor_rows) * n_post
-        factor = gain[of_gain]
+        places = (lane * receptors + receptor_rows) * n_post + k // n_delays * BLOCK
+        factor = gains[lane][:, None]
 
         def one_id(j: Any, flat: Any) -> Any:
             local = ids[(of_ids * n_slots + slot) * capacity + j] - first
@@ -115,17 +137,17 @@ def _deliver_serial(*operands: Any, first: int, n_sources: int, threads: int = 1
                 position, flat = state
                 start = jnp.minimum(position, jnp.int32(nnz - chunk))
                 valid = (start + steps >= position) & (start + steps < end)
-                targets = jax.lax.dynamic_slice(o.post, (start,), (chunk,))
+                targets = jax.lax.dynamic_slice(o.post, (start,), (chunk,)).astype(jnp.int32)
                 corner = (of_weight * receptors, jnp.int32(0) if shared else start)
-                values = jax.lax.dynamic_slice(weight, corner, (receptors, 1 if shared else chunk)) * factor
-                values = jnp.where(valid[None], values, jnp.zeros((), values.dtype))
+                values = jax.lax.dynamic_slice(weight, corner, (receptors, 1 if shared else chunk))
+                values = jnp.where(valid[None], values.astype(flat.dtype) * factor, jnp.zeros((), flat.dtype))
                 return position + chunk, flat.at[(places + targets[None]).ravel()].add(values.ravel())
 
             return jax.lax.while_loop(lambda state: state[0] < end, one_chunk, (begin, flat))[1]
 
         return jax.lax.fori_loop(jnp.int32(0), count, one_id, flat)
 
-    turns = jnp.int32(math.prod(o.batch) * n_delays)
+    turns = jnp.int32(math.prod(o.batch) * n_due)
     return _rows(jax.lax.fori_loop(jnp.int32(0), turns, one_slot, o.acc.ravel()).reshape(o.acc.shape))
 
 
@@ -137,9 +159,9 @@ def _deliver_parallel(*operands: Any, first: int, n_sources: int, threads: int =
     lanes, (receptors, n_post), n_slots = math.prod(o.batch), o.acc.shape[-2:], o.ids.shape[-2]
     ids = o.ids.reshape(-1, *o.ids.shape[-2:])[o.lane_of(o.ids.shape[:-2])]
     counts = o.counts.reshape(-1, n_slots)[o.lane_of(o.counts.shape[:-1])]
-    tick, gain = o.tick.ravel()[o.lane_of(o.tick.shape)], o.gain.ravel()[o.lane_of(o.gain.shape)]
-    slots = jnp.mod(tick[:, None] - o.delays[None], jnp.int32(n_slots))  # (lanes, delays)
-    local = jnp.take_along_axis(ids, slots[..., None], axis=1) - first  # (lanes, delays, capacity)
+    tick, gains = o.tick.ravel()[o.lane_of(o.tick.shape)], o.gains
+    slots = jnp.mod(tick[:, None] - o.due[None], jnp.int32(n_slots))  # (lanes, blocks * delays)
+    local = jnp.take_along_axis(ids, slots[..., None], axis=1) - first  # (lanes, blocks * delays, capacity)
     listed = jax.lax.broadcasted_iota(jnp.int32, local.shape, 2) < jnp.take_along_axis(counts, slots, axis=1)[..., None]
     inside = listed & (local >= 0) & (local < n_sources)
     rows = jax.lax.broadcasted_iota(jnp.int32, local.shape, 1) * n_sources + jnp.where(inside, local, jnp.int32(0))
@@ -147,7 +169,8 @@ def _deliver_parallel(*operands: Any, first: int, n_sources: int, threads: int =
     end = jnp.where(inside.ravel(), o.row_ptr[rows + 1].ravel(), begin)
     lane = jnp.repeat(jnp.arange(lanes, dtype=jnp.int32), begin.size // lanes)
     first_weight = jnp.asarray(o.lane_of(o.weight.shape[:-2]))[lane][:, None] * receptors
-    weight, factor = o.weight.reshape(-1, o.weight.shape[-1]), gain[lane][:, None]
+    weight, n_rows = o.weight.reshape(-1, o.weight.shape[-1]), o.delays.size * n_sources
+    block = rows.ravel() // max(n_rows, 1) * BLOCK
     steps = jax.lax.broadcasted_iota(jnp.int32, (begin.size, o.chunk), 1)
 
     def one_chunk(state: Any) -> Any:
@@ -156,8 +179,9 @@ def _deliver_parallel(*operands: Any, first: int, n_sources: int, threads: int =
         valid = synapses < end[:, None]
         synapses = jnp.where(valid, synapses, jnp.int32(0))
         for r in range(receptors):
-            values = weight[first_weight + r, synapses if weight.shape[1] > 1 else jnp.zeros_like(synapses)] * factor
-            places = ((lane * receptors + r) * n_post)[:, None] + o.post[synapses]
+            values = weight[first_weight + r, synapses if weight.shape[1] > 1 else jnp.zeros_like(synapses)]
+            values = values.astype(flat.dtype) * gains[lane, r][:, None]
+            places = ((lane * receptors + r) * n_post + block)[:, None] + o.post[synapses].astype(jnp.int32)
             places = jnp.where(valid, places, jnp.int32(flat.size))
             flat = flat.at[places.ravel()].add(values.ravel(), mode="drop")
         return position + o.chunk, flat
@@ -193,11 +217,13 @@ def deliver(
         acc: One accumulator for each receptor, float (n_post,), at most 64.
         operands: Eight arrays, in this order.
 
-            - `row_ptr`: offsets of the rows, int32 (delays * n_sources + 1,);
-            - `post`: target of each synapse, int32 (nnz,), ascending within each row (threads share a row by its
-              targets); entries behind row_ptr[-1] are padding;
-            - `weight`: float (receptors, nnz), or (receptors, 1) if all synapses share one; dtype of acc;
-            - `gain`: factor of all weights, scalar;
+            - `row_ptr`: offsets of the rows, int32 (blocks * delays * n_sources + 1,);
+            - `post`: target of each synapse, int32 or uint16 (nnz,), ascending within each row (threads share a row by
+              its targets); entries behind row_ptr[-1] are padding. As uint16 it counts within a block of 2^16 targets,
+              and the rows of all delays and sources stand once for each block, one block after the other;
+            - `weight`: (receptors, nnz), or (receptors, 1) if all synapses share one; dtype of acc, or float16,
+              bfloat16, int8 or int16, which are converted as they are delivered;
+            - `gain`: factor of all weights, scalar or (receptors,);
             - `delays`: the distinct delays in steps, int32 (delays,);
             - `ids`: ring of emitted indices, int32 (D, capacity); slot t mod D holds those stamped t, ascending;
             - `counts`: true number of emissions of each slot, int32 (D,); ids beyond the capacity are lost;
@@ -230,20 +256,23 @@ def deliver(
     arrays["gain"] = _scalar(arrays["gain"], rows[0].dtype if rows else float)
     arrays["tick"] = _scalar(arrays["tick"], jnp.int32)
     o = _Operands(**{name: jnp.asarray(array) for name, array in arrays.items()}, acc=None)
-    check_graph(o.row_ptr, o.post)
+    check_graph(o.row_ptr, o.post, (jnp.int32, jnp.uint16))
     check_weight(o.weight, o.post)
-    check_floats(native, weight=o.weight, gain=o.gain, **{f"acc[{r}]": row for r, row in enumerate(rows)})
+    floats = {} if o.weight.dtype in COMPACT else {"weight": o.weight}
+    check_floats(native, **floats, gain=o.gain, **{f"acc[{r}]": row for r, row in enumerate(rows)})
     check_ring(o.ids, o.counts, o.tick)
     shapes = {row.shape for row in rows}
-    if len(rows) != o.weight.shape[0] or len(shapes) > 1 or any(row.ndim != 1 for row in rows) or o.gain.ndim:
+    one_each = len(rows) == o.weight.shape[0] and len(shapes) == 1 and rows[0].ndim == 1
+    if not one_each or o.gain.shape not in ((), (len(rows),)):
         raise ValueError(
             f"acc, gain: got shapes {[row.shape for row in rows]} and {o.gain.shape}, must be {o.weight.shape[0]} "
-            "times (n_post,), one for each receptor of weight, and a scalar"
+            f"times (n_post,), one for each receptor of weight, and () or ({o.weight.shape[0]},)"
         )
-    if o.delays.ndim != 1 or o.delays.dtype != jnp.int32 or o.delays.size * n_sources + 1 != o.row_ptr.size:
+    blocks = blocks_of(o.post.dtype, rows[0].shape[0])
+    if o.delays.ndim != 1 or o.delays.dtype != jnp.int32 or blocks * o.delays.size * n_sources + 1 != o.row_ptr.size:
         raise ValueError(
-            f"delays: got {o.delays.dtype}{list(o.delays.shape)} for {n_sources} sources and {o.row_ptr.size - 1} "
-            "rows, must be int32 with one row of the graph for each delay and source"
+            f"delays: got {o.delays.dtype}{list(o.delays.shape)} for {n_sources} sources, {blocks} blocks of targets and "
+            f"{o.row_ptr.size - 1} rows, must be int32 with one row of the graph for each block, delay and source"
         )
     static = {"first": first, "n_sources": n_sources, "threads": check_threads(threads)}
     out: list[Array] = _deliver_p.bind(*o[:-1], *rows, **static, native=require_native(native))

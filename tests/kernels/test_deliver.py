@@ -136,6 +136,71 @@ def test_vmap_of_vmap_and_the_parallel_form_of_lanes(native: bool) -> None:
     np.testing.assert_array_equal(np.asarray(parallel), got)
 
 
+N_FAR = 70_000  # targets: two blocks of two-byte indices
+N_ROWS = 3 * 7
+
+
+def in_blocks(graph: ref.Graph) -> tuple[ref.Graph, np.ndarray[Any, Any]]:
+    """The same graph with targets of two bytes, and which synapse stands where."""
+    block = graph.post[: graph.rows.size] >> 16
+    order = np.lexsort((np.arange(graph.rows.size), graph.rows, block))
+    counts = np.bincount((block * N_ROWS + graph.rows), minlength=2 * N_ROWS)
+    row_ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return ref.Graph(row_ptr, (graph.post[order] & 0xFFFF).astype(np.uint16), graph.n_post), order
+
+
+def compact_case(kind: str, dtype: str, shared: bool) -> tuple[list[Any], ref.Floats]:
+    """Operands with blocks of targets, weights of another type and a gain for each receptor; what they should give."""
+    rng = np.random.default_rng(5)
+    graph = ref.random_graph(5, N_ROWS, N_FAR, 300, padding=0)
+    compact, order = in_blocks(graph)
+    weight = rng.integers(-8, 9, (2, 1 if shared else graph.post.size)).astype(dtype)
+    gain, acc = np.array([0.5, 0.25], dtype), ref.on_grid(rng, (2, N_FAR), dtype)
+    delays, ring = np.array([0, 2, 5], np.int32), ref.random_ring(5, 6, 9, 9)
+    expected = ref.deliver(acc, graph, weight * gain[:, None], 1.0, delays, ring, range(1, 8))
+    stored = (weight if shared else weight[:, order]).astype(jnp.dtype(kind))
+    arrays = (acc, compact.row_ptr, compact.post, stored, gain, delays, ring.ids, ring.counts, np.int32(ring.tick))
+    return [jnp.asarray(a) for a in arrays], expected
+
+
+@each_form
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "int8", "int16"])
+def test_compact_synapses(native: bool, kind: str, shared: bool) -> None:
+    operands, expected = compact_case(kind, "float32", shared)
+    assert np.any(expected[:, N_FAR - 4000 :] != np.asarray(operands[0])[:, N_FAR - 4000 :])
+    got = kernels.deliver(*operands, first=1, n_sources=7, native=native)
+    np.testing.assert_array_equal(np.asarray(got), expected)
+    if not native:
+        (parallel,) = jax.jit(lambda *o: _deliver_parallel(*o, first=1, n_sources=7))(*operands)
+        np.testing.assert_array_equal(np.asarray(parallel), expected)
+
+
+@ref.needs_native
+def test_compact_synapses_in_double_precision_with_lanes_and_threads() -> None:
+    with jax.enable_x64(True):
+        operands, expected = compact_case("float16", "float64", False)
+        operands[4] = jnp.stack([operands[4], operands[4]])
+        deliver = lambda *o: kernels.deliver(*o, first=1, n_sources=7, native=True, threads=3)  # noqa: E731
+        got = jax.jit(jax.vmap(deliver, [None] * 4 + [0] + [None] * 4))(*operands)
+    for lane in got:
+        np.testing.assert_array_equal(np.asarray(lane), expected)
+
+
+@ref.needs_native
+def test_every_float16_is_converted_as_numpy_does() -> None:
+    half = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    half = half[np.isfinite(half)]
+    operands = (
+        np.zeros((1, half.size), np.float32),
+        np.array([0, half.size], np.int32),
+        *(np.arange(half.size, dtype=np.int32), half[None], np.float32(1.0), np.zeros(1, np.int32)),
+        *(np.zeros((1, 1), np.int32), np.ones(1, np.int32), np.int32(0)),
+    )
+    got = kernels.deliver(*operands, first=0, n_sources=1, native=True)
+    np.testing.assert_array_equal(np.asarray(got)[0], half.astype(np.float32))
+
+
 @each_form
 @pytest.mark.parametrize("operand", ["weight", "gain"])
 def test_differentiating_raises(native: bool, operand: str) -> None:
@@ -173,7 +238,7 @@ def test_an_unrelated_derivative_passes() -> None:
         (0, BASE.acc[:, :, None], "acc, gain: got shapes"),
         (0, np.tile(BASE.acc, (7, 1)), "acc, gain: got shapes"),
         (0, BASE.acc.astype(np.float16), "must be one float dtype"),
-        (1, BASE.graph.row_ptr[:-1], "delays: got int32.*one row of the graph for each delay and source"),
+        (1, BASE.graph.row_ptr[:-1], "delays: got int32.*one row of the graph for each block, delay and source"),
         (3, np.zeros((1, 2), np.float32), "weight: got shape"),
         (4, np.ones(3, np.float32), "acc, gain: got shapes"),
         (5, BASE.delays.astype(np.uint32), r"delays: got uint32\[2\]"),

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "threads.h"
 #include "xla/ffi/api/ffi.h"
@@ -110,23 +111,29 @@ ffi::Error Invalid(const char* message) { return ffi::Error::InvalidArgument(mes
 const char* const kBadBatch = "jaxsyn: the batch axes of the operands disagree";
 const char* const kBadRow = "jaxsyn: row_ptr must ascend from 0 and end within the synapse arrays";
 const char* const kBadType = "jaxsyn: weights, sources and accumulators must share one dtype, float32 or float64";
+const char* const kBadFormat =
+    "jaxsyn: accumulators and gains must share one dtype, float32 or float64; weights have it too, or are float16, "
+    "bfloat16, int8 or int16; targets are int32 or uint16";
 
 // The graph as the kernels see it.
-struct Graph {
+template <typename Index>
+struct GraphOf {
   const int32_t* JAXSYN_RESTRICT row_ptr;
-  const int32_t* JAXSYN_RESTRICT post;
+  const Index* JAXSYN_RESTRICT post;
   int64_t n_rows;
   int64_t nnz;
 
-  Graph(const IntBuffer& row_ptr_buffer, const IntBuffer& post_buffer)
+  GraphOf(const IntBuffer& row_ptr_buffer, const ffi::AnyBuffer& post_buffer)
       : row_ptr(row_ptr_buffer.typed_data()),
-        post(post_buffer.typed_data()),
+        post(static_cast<const Index*>(post_buffer.untyped_data())),
         n_rows(static_cast<int64_t>(row_ptr_buffer.dimensions()[0]) - 1),
         nnz(static_cast<int64_t>(post_buffer.dimensions()[0])) {}
 
   bool Holds(int32_t begin, int32_t end) const { return 0 <= begin && begin <= end && end <= nnz; }
   int64_t MeanRow() const { return nnz / std::max<int64_t>(1, n_rows); }
 };
+
+using Graph = GraphOf<int32_t>;
 
 // Weights or their cotangents of one lane: (receptors, width), width 1 where all synapses share one value.
 struct Extent {
@@ -243,10 +250,10 @@ ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& a, const ffi
 }
 
 template <Slot slot>
-ffi::Error Trilinear(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer a, ffi::AnyBuffer b,
+ffi::Error Trilinear(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer a, ffi::AnyBuffer b,
                      ffi::Result<ffi::AnyBuffer> out) {
   const ffi::DataType type = out->element_type();
-  if (a.element_type() != type || b.element_type() != type) return Invalid(kBadType);
+  if (a.element_type() != type || b.element_type() != type || post.element_type() != ffi::S32) return Invalid(kBadType);
   const Graph graph(row_ptr, post);
   if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, a, b, *out);
   if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, a, b, *out);
@@ -265,6 +272,40 @@ constexpr int64_t kLongRow = 96;  // synapses; where rows are shorter, finding t
 constexpr int kMostParts = 64;
 constexpr int32_t kSlack = kLine;  // synapses by which a guess may be off
 constexpr int kSamples = 8;
+constexpr int kChunk = 64;  // weights that are converted at once
+
+// Weights of two bytes, as floats.
+struct Half {
+  uint16_t bits;
+};
+struct Brain {
+  uint16_t bits;
+};
+
+inline float FromBits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+// Without denormals of float32, which XLA has switched off.
+inline float ToFloat(Half h) {
+  const uint32_t size = h.bits & 0x7fffu, sign = static_cast<uint32_t>(h.bits & 0x8000u) << 16;
+  const float small = static_cast<float>(static_cast<int32_t>(size)) * 5.9604644775390625e-8f;
+  const float large = FromBits((size << 13) + (size < 0x7c00u ? 0x38000000u : 0x70000000u));
+  const float value = size < 0x0400u ? small : large;
+  return sign != 0 ? -value : value;
+}
+inline float ToFloat(Brain b) { return FromBits(static_cast<uint32_t>(b.bits) << 16); }
+inline float ToFloat(int8_t w) { return static_cast<float>(w); }
+inline float ToFloat(int16_t w) { return static_cast<float>(w); }
+inline float ToFloat(float w) { return w; }
+inline double ToFloat(double w) { return w; }
+
+constexpr int kMaxReceptors = 64;
+
+// One accumulator for each receptor.
+template <typename T>
+using Accumulators = std::array<T*, kMaxReceptors>;
 
 // Among how many threads so many synapses are shared.
 int PartsFor(int64_t synapses, int64_t threads) {
@@ -272,7 +313,8 @@ int PartsFor(int64_t synapses, int64_t threads) {
 }
 
 // The first synapse of a row whose target is not below `bound`; looked for around a guess, then by halving.
-int32_t FirstFrom(const int32_t* JAXSYN_RESTRICT post, int32_t begin, int32_t end, int32_t guess, int32_t bound) {
+template <typename Index>
+int32_t FirstFrom(const Index* JAXSYN_RESTRICT post, int32_t begin, int32_t end, int32_t guess, int32_t bound) {
   int32_t low = begin, high = end;
   int64_t step = kSlack;
   for (int32_t at = guess; at > begin;) {
@@ -304,12 +346,6 @@ int32_t FirstFrom(const int32_t* JAXSYN_RESTRICT post, int32_t begin, int32_t en
   return low + (n == 1 && post[low] < bound ? 1 : 0);
 }
 
-constexpr int kMaxReceptors = 64;
-
-// One accumulator for each receptor.
-template <typename T>
-using Accumulators = std::array<T*, kMaxReceptors>;
-
 // A range of targets, one of several that are delivered at the same time. Rows ascend by target.
 struct Range {
   int32_t low, high;  // target indices
@@ -319,92 +355,7 @@ struct Range {
   int32_t Guess(int32_t begin, int32_t end, int which) const {
     return begin + static_cast<int32_t>(static_cast<int64_t>(end - begin) * which / parts);
   }
-
-  template <typename T>
-  void Scatter(const Graph& graph, int32_t begin, int32_t end, const T* weight, T x, const Extent& extent,
-               const Accumulators<T>& acc) const {
-    const int32_t *post = graph.post, guess = Guess(begin, end, part + 1);
-    const int32_t first = part == 0 ? begin : FirstFrom(post, begin, end, Guess(begin, end, part), low);
-    const int32_t last = part + 1 == parts ? end : FirstFrom(post, first, end, std::max(first, guess), high);
-    for (int64_t r = 0; r < extent.receptors; ++r) {
-      ScatterRow(graph, first, last, weight + r * extent.width, extent.width == 1, x, acc[r]);
-    }
-  }
 };
-
-// Returns false where a row leaves the synapse arrays.
-template <typename T>
-bool DeliverRange(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
-                  const Range& range, const Accumulators<T>& acc) {
-  int32_t begins[kBlock], ends[kBlock];
-  for (int i = 0; i < n; ++i) {
-    begins[i] = graph.row_ptr[rows[i]];
-    ends[i] = graph.row_ptr[rows[i] + 1];
-    if (!graph.Holds(begins[i], ends[i])) return false;
-  }
-  for (int i = 0; i < n; ++i) {
-    if (i + kAhead < n) {  // here and not in a function, which GCC takes for one without effect
-      const int32_t begin = begins[i + kAhead], end = ends[i + kAhead];
-      const int32_t from = range.part == 0 ? begin : std::max(begin, range.Guess(begin, end, range.part) - kSlack);
-      const int32_t guess = range.part + 1 == range.parts ? end : range.Guess(begin, end, range.part + 1);
-      const int32_t last = std::min(end, guess + kSlack), to = std::min(last, from + kPrefetchSpan);
-      for (int32_t s = from & -kLine; s < to; s += kLine) {
-        JAXSYN_PREFETCH(graph.post + s);
-        if (extent.width != 1) {
-          for (int64_t r = 0; r < extent.receptors; ++r) JAXSYN_PREFETCH(weight + r * extent.width + s);
-        }
-      }
-      for (int32_t s = std::max(to, guess - kSlack) & -kLine; s < last && last < end; s += kLine) {
-        JAXSYN_PREFETCH(graph.post + s);
-      }
-    }
-    range.Scatter(graph, begins[i], ends[i], weight, gain, extent, acc);
-  }
-  return true;
-}
-
-// Bounds of `parts` ranges of targets with about equal work, from some of the rows: parts + 1 numbers.
-void Split(const Graph& graph, const int32_t* rows, int n, int64_t n_post, int parts, int32_t* bounds) {
-  bounds[0] = 0;
-  for (int p = 1; p < parts; ++p) {
-    int32_t found[kSamples];
-    int count = 0;
-    for (int i = 0; i < kSamples; ++i) {
-      const int32_t row = rows[static_cast<int64_t>(n) * i / kSamples];
-      const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
-      if (!graph.Holds(begin, end) || begin == end) continue;
-      found[count++] = graph.post[begin + static_cast<int64_t>(end - begin) * p / parts];
-    }
-    int32_t bound = static_cast<int32_t>(n_post * p / parts);
-    if (count > 0) {
-      std::nth_element(found, found + count / 2, found + count);
-      bound = found[count / 2];
-    }
-    bounds[p] = std::max(bounds[p - 1], bound / kLine * kLine);  // no cache line of targets for two
-  }
-  bounds[parts] = static_cast<int32_t>(n_post);
-}
-
-// Each target is added to by one thread, in the order of the rows: the same bits for any number of threads.
-template <typename T>
-bool DeliverRows(const Graph& graph, const int32_t* rows, int n, const T* weight, T gain, const Extent& extent,
-                 int threads, const Accumulators<T>& acc) {
-  const int64_t row = graph.MeanRow();
-  const int parts = row < kLongRow ? 1 : PartsFor(n * row * extent.receptors, std::min(threads, kMostParts));
-  if (parts == 1) {
-    const Range all{0, static_cast<int32_t>(extent.n_post), 0, 1};
-    return DeliverRange<T>(graph, rows, n, weight, gain, extent, all, acc);
-  }
-  int32_t bounds[kMostParts + 1];
-  Split(graph, rows, n, extent.n_post, parts, bounds);
-  std::atomic<bool> good{true};
-  auto deliver = [&](int part) {
-    const Range range{bounds[part], bounds[part + 1], part, parts};
-    if (!DeliverRange<T>(graph, rows, n, weight, gain, extent, range, acc)) good.store(false);
-  };
-  jaxsyn::InParts(parts, deliver);
-  return good.load();
-}
 
 // The ring of emitted ids of one lane.
 struct Ring {
@@ -419,97 +370,262 @@ inline int64_t SlotOf(int64_t tick, int64_t n_slots) {
   return slot < 0 ? slot + n_slots : slot;
 }
 
-// How many ids are due; some may be of other populations.
-int64_t Due(const IntBuffer& delays, const Ring& ring, int32_t tick) {
-  int64_t due = 0;
-  for (size_t k = 0; k < delays.element_count(); ++k) {
-    const int64_t slot = SlotOf(static_cast<int64_t>(tick) - delays.typed_data()[k], ring.n_slots);
-    due += std::min<int64_t>(ring.counts[slot], ring.capacity);
-  }
-  return due;
-}
+// What differs between lanes.
+template <typename T, typename Weight>
+struct Lane {
+  const Weight* weight;
+  const T* gain;
+  Ring ring;
+  int32_t tick;
+  Accumulators<T> acc;
+};
 
-template <typename T>
-bool DeliverLane(const Graph& graph, const T* weight, T gain, const IntBuffer& delays, const Ring& ring, int32_t tick,
-                 int32_t first, int32_t n_sources, const Extent& extent, int threads, const Accumulators<T>& acc) {
-  int32_t rows[kBlock];
-  int n = 0;
-  const int32_t* delay = delays.typed_data();
-  const int64_t n_delays = delays.dimensions()[0];
-  for (int64_t k = 0; k < n_delays; ++k) {
-    const int64_t slot = SlotOf(static_cast<int64_t>(tick) - delay[k], ring.n_slots);
-    const int64_t count = std::min<int64_t>(ring.counts[slot], ring.capacity);
-    const int32_t* ids = ring.ids + slot * ring.capacity;
-    const int32_t base = static_cast<int32_t>(k * n_sources);
-    // Ids ascend, so that those of the source population stand together.
-    const int32_t* id = count > kFew ? std::lower_bound(ids, ids + count, first) : ids;
-    for (const int32_t* end = ids + count; id != end; ++id) {
-      const uint32_t local = static_cast<uint32_t>(*id) - static_cast<uint32_t>(first);
-      if (local >= static_cast<uint32_t>(n_sources)) {
-        if (*id < first) continue;
-        break;
-      }
-      const int32_t row = base + static_cast<int32_t>(local);
-      JAXSYN_PREFETCH(graph.row_ptr + row);
-      rows[n++] = row;
-      if (n < kBlock) continue;
-      if (!DeliverRows<T>(graph, rows, n, weight, gain, extent, threads, acc)) return false;
-      n = 0;
-    }
-  }
-  return DeliverRows<T>(graph, rows, n, weight, gain, extent, threads, acc);
-}
+// Delivery of weights of one type to sums of another. Targets of two bytes count within blocks of 2^16 targets, whose
+// rows come one block after the other.
+template <typename T, typename Weight, typename Index>
+struct Delivery {
+  GraphOf<Index> graph;
+  Extent extent;
+  const int32_t* delays;
+  int64_t n_delays;
+  int32_t first, n_sources;
+  bool one_gain;  // for all receptors
 
-template <typename T>
-ffi::Error DeliverTyped(const Graph& graph, const ffi::AnyBuffer& weight, const ffi::AnyBuffer& gain,
-                        const IntBuffer& delays, const IntBuffer& ids, const IntBuffer& counts, const IntBuffer& tick,
-                        int32_t first, int32_t n_sources, int threads, const Dims& out_dims,
-                        const Accumulators<T>& acc) {
-  const Dims weight_dims = weight.dimensions(), ids_dims = ids.dimensions();
-  Lanes<6> lanes;
-  if (!lanes.Init({out_dims, weight_dims, gain.dimensions(), ids_dims, counts.dimensions(), tick.dimensions()},
-                  {1, 2, 0, 2, 1, 0})) {
-    return Invalid(kBadBatch);
-  }
-  const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(out_dims, 1)};
-  if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
-  if (static_cast<int64_t>(delays.dimensions()[0]) * n_sources != graph.n_rows) {
-    return Invalid("jaxsyn: row_ptr must hold one row for each delay and source");
-  }
-  const T* weights = static_cast<const T*>(weight.untyped_data());
-  const T* gains = static_cast<const T*>(gain.untyped_data());
-  const auto ring_of = [&](const Lanes<6>& lane) {
-    return Ring{ids.typed_data() + lane.at[3], counts.typed_data() + lane.at[4], FromEnd(ids_dims, 2),
-                FromEnd(ids_dims, 1)};
-  };
-  const auto tick_of = [&](const Lanes<6>& lane) { return tick.typed_data()[lane.at[5]]; };
-  const auto one_lane = [&](const Lanes<6>& lane, int threads_of_lane) {
-    Accumulators<T> own{};
-    for (int64_t r = 0; r < extent.receptors; ++r) own[r] = acc[r] + lane.at[0];
-    return DeliverLane<T>(graph, weights + lane.at[1], gains[lane.at[2]], delays, ring_of(lane), tick_of(lane), first,
-                          n_sources, extent, threads_of_lane, own);
-  };
-  int parts = 1;
-  if (threads > 1 && lanes.total() > 1) {
+  static constexpr int64_t kTargets = sizeof(Index) == 2 ? 1 << 16 : INT64_C(1) << 31;  // of a block
+
+  int64_t Blocks() const { return std::max<int64_t>(1, (extent.n_post + kTargets - 1) / kTargets); }
+
+  // How many ids are due in a lane; some may be of other populations.
+  int64_t Due(const Lane<T, Weight>& lane) const {
     int64_t due = 0;
-    for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) due += Due(delays, ring_of(lanes), tick_of(lanes));
-    parts = PartsFor(due * graph.MeanRow() * extent.receptors, std::min<int64_t>(threads, lanes.total()));
-  }
-  std::atomic<bool> good{true};
-  auto some_lanes = [&](int part) {
-    Lanes<6> mine = lanes;
-    int64_t lane = lanes.total() * part / parts;
-    const int64_t end = lanes.total() * (part + 1) / parts;
-    for (mine.Seek(lane); lane < end; ++lane, mine.Next()) {
-      if (!one_lane(mine, parts == 1 ? threads : 1)) good.store(false);
+    for (int64_t k = 0; k < n_delays; ++k) {
+      const int64_t slot = SlotOf(static_cast<int64_t>(lane.tick) - delays[k], lane.ring.n_slots);
+      due += std::min<int64_t>(lane.ring.counts[slot], lane.ring.capacity);
     }
-  };
-  jaxsyn::InParts(parts, some_lanes);
-  return good.load() ? ffi::Error::Success() : Invalid(kBadRow);
-}
+    return due;
+  }
+
+  // Like all below, false where a row leaves the synapse arrays.
+  bool RunLane(const Lane<T, Weight>& lane, int threads) const {
+    for (int64_t block = 0; block < Blocks(); ++block) {
+      Lane<T, Weight> part = lane;
+      for (int64_t r = 0; r < extent.receptors; ++r) part.acc[r] += block * kTargets;
+      if (!RunBlock(part, block, threads)) return false;
+    }
+    return true;
+  }
+
+ private:
+  bool RunBlock(const Lane<T, Weight>& lane, int64_t block, int threads) const {
+    const int64_t n_targets = std::min(kTargets, extent.n_post - block * kTargets);
+    int32_t rows[kBlock];
+    int n = 0;
+    for (int64_t k = 0; k < n_delays; ++k) {
+      const int64_t slot = SlotOf(static_cast<int64_t>(lane.tick) - delays[k], lane.ring.n_slots);
+      const int64_t count = std::min<int64_t>(lane.ring.counts[slot], lane.ring.capacity);
+      const int32_t* ids = lane.ring.ids + slot * lane.ring.capacity;
+      const int32_t base = static_cast<int32_t>((block * n_delays + k) * n_sources);
+      // Ids ascend, so that those of the source population stand together.
+      const int32_t* id = count > kFew ? std::lower_bound(ids, ids + count, first) : ids;
+      for (const int32_t* end = ids + count; id != end; ++id) {
+        const uint32_t local = static_cast<uint32_t>(*id) - static_cast<uint32_t>(first);
+        if (local >= static_cast<uint32_t>(n_sources)) {
+          if (*id < first) continue;
+          break;
+        }
+        const int32_t row = base + static_cast<int32_t>(local);
+        JAXSYN_PREFETCH(graph.row_ptr + row);
+        rows[n++] = row;
+        if (n < kBlock) continue;
+        if (!RunRows(lane, rows, n, n_targets, threads)) return false;
+        n = 0;
+      }
+    }
+    return RunRows(lane, rows, n, n_targets, threads);
+  }
+
+  // Each target is added to by one thread, in the order of the rows: the same bits for any number of threads.
+  bool RunRows(const Lane<T, Weight>& lane, const int32_t* rows, int n, int64_t n_targets, int threads) const {
+    const int64_t row = graph.MeanRow();
+    const int parts = row < kLongRow ? 1 : PartsFor(n * row * extent.receptors, std::min(threads, kMostParts));
+    if (parts == 1) return RunRange(lane, rows, n, Range{0, static_cast<int32_t>(n_targets), 0, 1});
+    int32_t bounds[kMostParts + 1];
+    Split(rows, n, n_targets, parts, bounds);
+    std::atomic<bool> good{true};
+    auto deliver = [&](int part) {
+      if (!RunRange(lane, rows, n, Range{bounds[part], bounds[part + 1], part, parts})) good.store(false);
+    };
+    jaxsyn::InParts(parts, deliver);
+    return good.load();
+  }
+
+  // Bounds of `parts` ranges of targets with about equal work, from some of the rows: parts + 1 numbers.
+  void Split(const int32_t* rows, int n, int64_t n_targets, int parts, int32_t* bounds) const {
+    bounds[0] = 0;
+    for (int p = 1; p < parts; ++p) {
+      int32_t found[kSamples];
+      int count = 0;
+      for (int i = 0; i < kSamples; ++i) {
+        const int32_t row = rows[static_cast<int64_t>(n) * i / kSamples];
+        const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
+        if (!graph.Holds(begin, end) || begin == end) continue;
+        found[count++] = graph.post[begin + static_cast<int64_t>(end - begin) * p / parts];
+      }
+      int32_t bound = static_cast<int32_t>(n_targets * p / parts);
+      if (count > 0) {
+        std::nth_element(found, found + count / 2, found + count);
+        bound = found[count / 2];
+      }
+      bounds[p] = std::max(bounds[p - 1], bound / kLine * kLine);  // no cache line of targets for two
+    }
+    bounds[parts] = static_cast<int32_t>(n_targets);
+  }
+
+  bool RunRange(const Lane<T, Weight>& lane, const int32_t* rows, int n, const Range& range) const {
+    int32_t begins[kBlock], ends[kBlock];
+    for (int i = 0; i < n; ++i) {
+      begins[i] = graph.row_ptr[rows[i]];
+      ends[i] = graph.row_ptr[rows[i] + 1];
+      if (!graph.Holds(begins[i], ends[i])) return false;
+    }
+    const bool is_last = range.part + 1 == range.parts;
+    for (int i = 0; i < n; ++i) {
+      if (i + kAhead < n) {  // here and not in a function, which GCC takes for one without effect
+        const int32_t begin = begins[i + kAhead], end = ends[i + kAhead];
+        const int32_t from = range.part == 0 ? begin : std::max(begin, range.Guess(begin, end, range.part) - kSlack);
+        const int32_t guess = is_last ? end : range.Guess(begin, end, range.part + 1);
+        const int32_t last = std::min(end - guess, kSlack) + guess, to = std::min(last - from, kPrefetchSpan) + from;
+        for (int32_t s = from & -kLine; s < to; s += kLine) {
+          JAXSYN_PREFETCH(graph.post + s);
+          if (extent.width != 1) {
+            for (int64_t r = 0; r < extent.receptors; ++r) JAXSYN_PREFETCH(lane.weight + r * extent.width + s);
+          }
+        }
+        for (int32_t s = std::max(to, guess - kSlack) & -kLine; s < last && !is_last; s += kLine) {
+          JAXSYN_PREFETCH(graph.post + s);
+        }
+      }
+      int32_t begin = begins[i], end = ends[i];
+      if (range.parts > 1) {
+        const int32_t guess = range.Guess(begin, end, range.part + 1);
+        if (range.part > 0) begin = FirstFrom(graph.post, begin, end, range.Guess(begin, end, range.part), range.low);
+        if (!is_last) end = FirstFrom(graph.post, begin, end, std::max(begin, guess), range.high);
+      }
+      Scatter(lane, begin, end);
+    }
+    return true;
+  }
+
+  // acc[r, post[s]] += weight[r, s] * gain for the synapses s from `begin` to `end`.
+  void Scatter(const Lane<T, Weight>& lane, int32_t begin, int32_t end) const {
+    const Index* JAXSYN_RESTRICT post = graph.post;
+    for (int64_t r = 0; r < extent.receptors; ++r) {
+      T* JAXSYN_RESTRICT target = lane.acc[r];
+      const T x = lane.gain[one_gain ? 0 : r];
+      if (extent.width == 1) {
+        const T value = static_cast<T>(ToFloat(lane.weight[r])) * x;
+        for (int32_t s = begin; s < end; ++s) target[post[s]] += value;
+        continue;
+      }
+      const Weight* JAXSYN_RESTRICT row = lane.weight + r * extent.width;
+      if constexpr (std::is_same_v<T, Weight>) {
+        for (int32_t s = begin; s < end; ++s) target[post[s]] += row[s] * x;
+      } else {
+        T values[kChunk];
+        for (int32_t from = begin, n; from < end; from += n) {
+          n = std::min(end - from, kChunk);
+          for (int32_t i = 0; i < n; ++i) values[i] = static_cast<T>(ToFloat(row[from + i])) * x;
+          for (int32_t i = 0; i < n; ++i) target[post[from + i]] += values[i];
+        }
+      }
+    }
+  }
+};
+
+// The operands and attributes of a delivery as they come; the accumulators, one for each receptor, have axes `dims`.
+struct DeliverCall {
+  const IntBuffer& row_ptr;
+  const ffi::AnyBuffer &post, &weight, &gain;
+  const IntBuffer &delays, &ids, &counts, &tick;
+  Dims dims;
+  ffi::DataType type;
+  const std::array<void*, kMaxReceptors>& acc;
+  int32_t first, n_sources, threads;
+
+  template <typename T, typename Weight, typename Index>
+  ffi::Error Run() const {
+    const Dims weight_dims = weight.dimensions(), ids_dims = ids.dimensions();
+    const int gain_rank = static_cast<int>(gain.dimensions().size()) - static_cast<int>(dims.size()) + 1;
+    Lanes<6> lanes;
+    if ((gain_rank != 0 && gain_rank != 1) ||
+        !lanes.Init({dims, weight_dims, gain.dimensions(), ids_dims, counts.dimensions(), tick.dimensions()},
+                    {1, 2, gain_rank, 2, 1, 0})) {
+      return Invalid(kBadBatch);
+    }
+    const Delivery<T, Weight, Index> delivery{
+        GraphOf<Index>(row_ptr, post),
+        Extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(dims, 1)},
+        delays.typed_data(),
+        static_cast<int64_t>(delays.element_count()),
+        first,
+        n_sources,
+        gain_rank == 0};
+    const auto& graph = delivery.graph;
+    const auto& extent = delivery.extent;
+    if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
+    if (delivery.Blocks() * delivery.n_delays * n_sources != graph.n_rows) {
+      return Invalid("jaxsyn: row_ptr must hold one row for each block of targets, delay and source");
+    }
+    if (gain_rank == 1 && FromEnd(gain.dimensions(), 1) != extent.receptors) return Invalid(kBadBatch);
+    const auto lane_at = [&](const Lanes<6>& at) {
+      Lane<T, Weight> lane{static_cast<const Weight*>(weight.untyped_data()) + at.at[1],
+                           static_cast<const T*>(gain.untyped_data()) + at.at[2],
+                           Ring{ids.typed_data() + at.at[3], counts.typed_data() + at.at[4], FromEnd(ids_dims, 2),
+                                FromEnd(ids_dims, 1)},
+                           tick.typed_data()[at.at[5]], {}};
+      for (int64_t r = 0; r < extent.receptors; ++r) lane.acc[r] = static_cast<T*>(acc[r]) + at.at[0];
+      return lane;
+    };
+    int parts = 1;
+    if (threads > 1 && lanes.total() > 1) {
+      int64_t due = 0;
+      for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) due += delivery.Due(lane_at(lanes));
+      parts = PartsFor(due * graph.MeanRow() * extent.receptors, std::min<int64_t>(threads, lanes.total()));
+    }
+    std::atomic<bool> good{true};
+    auto some_lanes = [&](int part) {
+      Lanes<6> mine = lanes;
+      int64_t lane = lanes.total() * part / parts;
+      const int64_t end = lanes.total() * (part + 1) / parts;
+      for (mine.Seek(lane); lane < end; ++lane, mine.Next()) {
+        if (!delivery.RunLane(lane_at(mine), parts == 1 ? threads : 1)) good.store(false);
+      }
+    };
+    jaxsyn::InParts(parts, some_lanes);
+    return good.load() ? ffi::Error::Success() : Invalid(kBadRow);
+  }
+
+  template <typename T, typename Index>
+  ffi::Error WithWeights() const {
+    const ffi::DataType stored = weight.element_type();
+    if (stored == type) return Run<T, T, Index>();
+    if (stored == ffi::F16) return Run<T, Half, Index>();
+    if (stored == ffi::BF16) return Run<T, Brain, Index>();
+    if (stored == ffi::S16) return Run<T, int16_t, Index>();
+    if (stored == ffi::S8) return Run<T, int8_t, Index>();
+    return Invalid(kBadFormat);
+  }
+
+  template <typename T>
+  ffi::Error WithTargets() const {
+    if (post.element_type() == ffi::S32) return WithWeights<T, int32_t>();
+    if (post.element_type() == ffi::U16) return WithWeights<T, uint16_t>();
+    return Invalid(kBadFormat);
+  }
+};
 
 // The accumulators, one for each receptor, are updated in place; XLA may also have kept what stood there.
-ffi::Error Deliver(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain, IntBuffer delays,
+ffi::Error Deliver(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain, IntBuffer delays,
                    IntBuffer ids, IntBuffer counts, IntBuffer tick, ffi::RemainingArgs before, ffi::RemainingRets after,
                    int32_t first, int32_t n_sources, int32_t threads) {
   const size_t receptors = after.size();
@@ -517,28 +633,22 @@ ffi::Error Deliver(IntBuffer row_ptr, IntBuffer post, ffi::AnyBuffer weight, ffi
       static_cast<int64_t>(receptors) != FromEnd(weight.dimensions(), 2)) {
     return Invalid("jaxsyn: deliver takes one accumulator for each receptor, 1 to 64");
   }
-  const ffi::DataType type = weight.element_type();
-  bool good = gain.element_type() == type;
-  void* data[kMaxReceptors];
+  const ffi::DataType type = gain.element_type();
+  bool good = true;
+  std::array<void*, kMaxReceptors> acc;
   const Dims dims = (*after.get<ffi::AnyBuffer>(0))->dimensions();
   for (size_t r = 0; r < receptors; ++r) {
     const ffi::AnyBuffer old = *before.get<ffi::AnyBuffer>(r), out = **after.get<ffi::AnyBuffer>(r);
     const Dims own = out.dimensions();
     good = good && out.element_type() == type && std::equal(own.begin(), own.end(), dims.begin(), dims.end());
-    data[r] = out.untyped_data();
-    if (data[r] != old.untyped_data()) std::memcpy(data[r], old.untyped_data(), out.size_bytes());
+    acc[r] = out.untyped_data();
+    if (acc[r] != old.untyped_data()) std::memcpy(acc[r], old.untyped_data(), out.size_bytes());
   }
-  if (!good) return Invalid(kBadType);
-  const Graph graph(row_ptr, post);
-  const auto typed = [&](auto zero) {
-    using T = decltype(zero);
-    Accumulators<T> acc{};
-    for (size_t r = 0; r < receptors; ++r) acc[r] = static_cast<T*>(data[r]);
-    return DeliverTyped<T>(graph, weight, gain, delays, ids, counts, tick, first, n_sources, threads, dims, acc);
-  };
-  if (type == ffi::F32) return typed(0.0f);
-  if (type == ffi::F64) return typed(0.0);
-  return Invalid(kBadType);
+  if (!good) return Invalid(kBadFormat);
+  const DeliverCall call{row_ptr, post, weight, gain, delays, ids, counts, tick, dims, type, acc, first, n_sources, threads};
+  if (type == ffi::F32) return call.WithTargets<float>();
+  if (type == ffi::F64) return call.WithTargets<double>();
+  return Invalid(kBadFormat);
 }
 
 // ---- emit and pack: from one byte for each neuron to indices and to bits --------------------------------------------
@@ -664,7 +774,7 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 5; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 6; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
@@ -678,7 +788,7 @@ JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
 #define JAXSYN_TRILINEAR(symbol, slot)                                                                            \
   XLA_FFI_DEFINE_HANDLER_SYMBOL(                                                                                  \
       symbol, Trilinear<slot>,                                                                                    \
-      ffi::Ffi::Bind().Arg<IntBuffer>().Arg<IntBuffer>().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>())
+      ffi::Ffi::Bind().Arg<IntBuffer>().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>())
 
 JAXSYN_TRILINEAR(jaxsyn_push, Slot::kPush);
 JAXSYN_TRILINEAR(jaxsyn_pull, Slot::kPull);
@@ -687,7 +797,7 @@ JAXSYN_TRILINEAR(jaxsyn_outer, Slot::kOuter);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_deliver, Deliver,
                               ffi::Ffi::Bind()
                                   .Arg<IntBuffer>()
-                                  .Arg<IntBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<IntBuffer>()
