@@ -57,6 +57,7 @@ class Builder:
             stimuli,
             dt_ms=config.network.dt_ms,
             seed=config.network.seed,
+            threads=config.network.threads,
         )
 
     def records(self) -> list[records.AbstractRecord]:
@@ -91,7 +92,7 @@ class Builder:
 
     def _projection(self, name: str, node: Any) -> Projection:
         place = ("projections", name)
-        options = self._options(node, (*WEIGHTS, "delay_ms", "gain", "short_term", "propagation"), place)
+        options = self._options(node, (*WEIGHTS, "delay_ms", "gain", "short_term", "propagation", "storage"), place)
         return self._try(place, Projection, node.source, node.target, self.make(node.rule, (*place, "rule")), **options)
 
     def _options(self, node: Any, names: tuple[str, ...], place: Place) -> dict[str, Any]:

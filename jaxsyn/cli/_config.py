@@ -91,6 +91,13 @@ def schema() -> type[Table]:
         gain=(_number(), None),
         short_term=(union(AbstractShortTerm), None),
         propagation=(Literal["auto", "sparse", "bcoo"], None),
+        storage=(Literal["full", "float16", "bfloat16", "int16", "int8"], None),
+    )
+    network = _table(
+        "network",
+        dt_ms=(_number(above=0.0, high=100.0), ...),
+        seed=(_whole(0, 2**32 - 1), 0),
+        threads=(_whole(1, 256), 1),
     )
     run = _table(
         "run",
@@ -102,7 +109,7 @@ def schema() -> type[Table]:
     )
     return _table(
         "configuration",
-        network=(_table("network", dt_ms=(_number(above=0.0, high=100.0), ...), seed=(_whole(0, 2**32 - 1), 0)), ...),
+        network=(network, ...),
         populations=(Annotated[_named(choice(neurons, "model")), pydantic.Field(min_length=1)], ...),
         projections=(_named(projection), {}),
         stimuli=(_named(union(AbstractStimulus)), {}),

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from ..kernels import target_blocks
 from . import _checks as check
 from ._edges import EdgeList, Int32s
 
@@ -16,6 +17,7 @@ _CHUNK = 1 << 18
 _COARSE_BITS = 12  # parts of the coarse sort: 2^12, each small enough for the cache
 _MOST_CLASSES = 1 << 16
 _LARGE = 1 << 24  # longer delays are found by sorting, not by marking
+_BLOCK_BITS = 16  # targets of a block in a compact graph
 _ALIGNMENT = 64  # bytes; XLA takes over a NumPy buffer that is aligned so, without a copy
 
 
@@ -24,11 +26,12 @@ class SparseGraph(eqx.Module):
 
     Synapse s of row r has `row_ptr[r] <= s < row_ptr[r + 1]` and reaches `post[s]`, `delays[r // n_pre]` steps later;
     the synapses are sorted by (delay, pre, post). Entries from `row_ptr[-1]` on are padding and belong to no row.
-    Sizes are rounded up, so that another seed of the same rule gives the same shapes and compiles nothing.
+    Sizes are rounded up, so that another seed of the same rule gives the same shapes and compiles nothing. A compact
+    graph has targets of two bytes, which count within blocks of 2^16; its rows stand once for each block.
 
     Args:
-        row_ptr: Start of each row, int32, shape (n_delays * n_pre + 1,).
-        post: Target neuron of each synapse, int32, shape (n_padded,).
+        row_ptr: Start of each row, int32, shape (n_blocks * n_delays * n_pre + 1,).
+        post: Target neuron of each synapse, int32 (compact: uint16), shape (n_padded,).
         delays: The distinct delays in steps, rising, int32, shape (n_delays,).
         n_pre: Number of source neurons.
         n_post: Number of target neurons.
@@ -52,8 +55,13 @@ class SparseGraph(eqx.Module):
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, n_delays * n_pre."""
+        """Number of rows, n_blocks * n_delays * n_pre."""
         return self.row_ptr.shape[0] - 1
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks of targets, 1 unless the graph is compact."""
+        return target_blocks(self.post.dtype, self.n_post)
 
     @property
     def n_padded(self) -> int:
@@ -73,9 +81,10 @@ class SparseGraph(eqx.Module):
     def edges(self) -> tuple[Int32s, Int32s, Int32s]:
         """Source, target and delay in steps of each synapse, in stored order, on the host. Shapes (n_synapses,)."""
         rows = np.repeat(np.arange(self.n_rows), np.diff(np.asarray(self.row_ptr)))
-        pre = (rows % max(self.n_pre, 1)).astype(np.int32)
-        delay = np.asarray(self.delays)[rows // max(self.n_pre, 1)]
-        return pre, np.asarray(self.post)[: rows.size], delay
+        of_block, pre = np.divmod(rows, max(self.n_pre, 1))
+        block, delay = np.divmod(of_block, self.n_delays)
+        post = np.asarray(self.post)[: rows.size] + (block << _BLOCK_BITS)
+        return pre.astype(np.int32), post.astype(np.int32), np.asarray(self.delays)[delay]
 
     def to_bcoo(self, weight: jax.Array, *, delay_steps: int | None = None) -> Any:
         """The synapses as a `jax.experimental.sparse.BCOO` matrix of shape (n_pre, n_post), sorted by (pre, post).
@@ -136,7 +145,13 @@ def to_device(array: npt.NDArray[Any]) -> jax.Array:
 
 
 def build_graph(
-    edges: EdgeList, delay_steps: int | npt.ArrayLike, n_pre: int, n_post: int, *, span: tuple[int, int] | None = None
+    edges: EdgeList,
+    delay_steps: int | npt.ArrayLike,
+    n_pre: int,
+    n_post: int,
+    *,
+    span: tuple[int, int] | None = None,
+    compact: bool = False,
 ) -> tuple[SparseGraph, Int32s | None]:
     """Sort edges by (delay, pre, post) into a `SparseGraph`.
 
@@ -150,6 +165,7 @@ def build_graph(
         n_post: Number of target neurons.
         span: Shortest and longest delay for which there are rows in any case, so that another seed gives the same
             shapes (see `delay_span`); None makes rows for the delays that there are.
+        compact: Targets take two bytes instead of four.
     Returns:
         The graph, and the order in which it holds the edges: synapse s is edge `order[s]`, shape (edges,); None where
         it is the order of the list.
@@ -169,29 +185,35 @@ def build_graph(
     delays = _distinct(steps)
     if span is not None:
         delays = np.union1d(delays, np.arange(span[0], span[1] + 1)).astype(np.int32)
-    n_rows = delays.size * n_pre
+    index = np.uint16 if compact else np.int32
+    n_classes = target_blocks(index, n_post) * delays.size
+    n_rows = n_classes * n_pre
     check.synapses("build_graph: delays x source neurons", n_rows)
-    rows = _Rows(edges.pre, steps, delays, n_pre)
+    rows = _Rows(edges, steps, delays, n_pre, blocks=n_classes > delays.size)
     row_ptr = _row_pointers(rows, n_rows)
     is_sorted = edges.is_sorted or _is_sorted(edges.pre, edges.post)
     order = None
-    if is_sorted and 1 < delays.size <= _MOST_CLASSES:
-        order, _ = _partition(rows.classes, len(edges), delays.size)
-    elif not is_sorted or delays.size > 1:
+    if is_sorted and 1 < n_classes <= _MOST_CLASSES:
+        order, _ = _partition(rows.classes, len(edges), n_classes)
+    elif not is_sorted or n_classes > 1:
         order = _order_in_full(rows, edges.post, n_rows, n_post)
-    post = _arranged(edges.post, order, padded_size(max(len(edges), edges.room)), np.int32)
+    size = padded_size(max(len(edges), edges.room))
+    post = _arranged(edges.post, order, size, index)
     graph = SparseGraph(to_device(row_ptr), to_device(post), to_device(delays), n_pre, n_post)
     return graph, order
 
 
-def arrange(values: npt.NDArray[Any], order: Int32s | None, graph: SparseGraph, dtype: npt.DTypeLike) -> jax.Array:
+def arrange(
+    values: npt.NDArray[Any], order: Int32s | None, graph: SparseGraph, dtype: npt.DTypeLike, *, scale: float = 1.0
+) -> jax.Array:
     """Per-edge values in the order and padding of the graph: zeros behind the last synapse.
 
     Args:
         values: One value for each edge of the list that the graph was built from, shape (edges,).
         order: What `build_graph` returned.
         graph: The graph.
-        dtype: Type of the result.
+        dtype: Type of the result; integers are rounded.
+        scale: The values are divided by it, a power of two.
     Returns:
         The values, shape (n_padded,).
     Example:
@@ -200,14 +222,20 @@ def arrange(values: npt.NDArray[Any], order: Int32s | None, graph: SparseGraph, 
         >>> arrange(np.array([5.0, 7.0]), order, graph, np.float32)[:2].tolist()
         [7.0, 5.0]
     """
-    return to_device(_arranged(values, order, graph.n_padded, dtype))
+    return to_device(_arranged(values, order, graph.n_padded, dtype, scale))
 
 
-def _arranged(values: npt.NDArray[Any], order: Int32s | None, size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def _arranged(
+    values: npt.NDArray[Any], order: Int32s | None, size: int, dtype: npt.DTypeLike, scale: float = 1.0
+) -> npt.NDArray[Any]:
+    """Values in another order and type, without what a type of two bytes does not hold of a target."""
     out = aligned_empty(size, dtype)
     for start in range(0, values.size, _CHUNK):
         where = slice(start, min(start + _CHUNK, values.size))
-        out[where] = values[where] if order is None else values[order[where]]
+        part = values[where] if order is None else values[order[where]]
+        if values.dtype.kind == "f" and out.dtype.kind == "i":
+            part = np.rint(part / scale)
+        out[where] = part.astype(out.dtype)
     out[values.size :] = 0
     return out
 
@@ -245,21 +273,28 @@ def _distinct(steps: Int32s) -> Int32s:
 class _Rows:
     """The row of each edge, computed for the edges asked for."""
 
-    def __init__(self, pre: Int32s, steps: Int32s, delays: Int32s, n_pre: int) -> None:
-        self._pre, self._steps, self._delays, self._n_pre = pre, steps, delays, n_pre
+    def __init__(self, edges: EdgeList, steps: Int32s, delays: Int32s, n_pre: int, *, blocks: bool) -> None:
+        self._pre, self._steps, self._delays, self._n_pre = edges.pre, steps, delays, n_pre
+        self._post = edges.post if blocks else None
         self._table = np.zeros(0, np.int64)
         if delays[-1] < _LARGE:
             self._table = np.zeros(int(delays[-1]) + 1, np.int64)
             self._table[delays] = np.arange(delays.size)
 
     def classes(self, where: Any) -> npt.NDArray[np.int64]:
-        """Which of the distinct delays each edge has."""
-        steps: Int32s = self._steps[where]
-        return self._table[steps] if self._table.size else np.searchsorted(self._delays, steps)
+        """Which block and which of the distinct delays each edge has, as one number."""
+        steps: Int32s = self._steps[where] if self._steps.ndim else self._steps
+        classes: npt.NDArray[np.int64] = (
+            self._table[steps] if self._table.size else np.searchsorted(self._delays, steps)
+        )
+        if self._post is not None:
+            classes = (self._post[where] >> _BLOCK_BITS).astype(np.int64) * self._delays.size + classes
+        return classes
 
     def __call__(self, where: Any) -> npt.NDArray[Any]:
         pre: Int32s = self._pre[where]
-        return pre if self._delays.size == 1 else self.classes(where) * self._n_pre + pre
+        alone = self._delays.size == 1 and self._post is None
+        return pre if alone else self.classes(where) * self._n_pre + pre
 
     def __len__(self) -> int:
         return self._pre.size

@@ -21,6 +21,7 @@ against a NumPy reference.
 from ._count import Operations as Operations
 from ._count import count_operations as count_operations
 from ._deliver import deliver as deliver
+from ._deliver import target_blocks as target_blocks
 from ._elementwise import elementwise as elementwise
 from ._emit import emit as emit
 from ._emit import tally as tally

@@ -40,8 +40,20 @@ BLOCK = 1 << 16  # targets that two bytes tell apart
 COMPACT = tuple(jnp.dtype(name) for name in ("float16", "bfloat16", "int8", "int16"))
 
 
-def blocks_of(index: Any, n_post: int) -> int:
-    """Number of blocks of targets in a graph whose targets have this dtype."""
+def target_blocks(index: Any, n_post: int) -> int:
+    """Into how many blocks the targets of a graph fall: one where an index tells all of them apart.
+
+    Args:
+        index: Type of a target: int32, or uint16, which counts within blocks of 2^16 targets.
+        n_post: Number of targets.
+    Returns:
+        Number of blocks, at least 1.
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn import kernels
+        >>> kernels.target_blocks(jnp.uint16, 70_000), kernels.target_blocks(jnp.int32, 70_000)
+        (2, 1)
+    """
     return max(1, -(-n_post // BLOCK)) if index == jnp.uint16 else 1
 
 
@@ -72,7 +84,7 @@ class _Operands(NamedTuple):
     @property
     def due(self) -> Any:
         """The delay of each row of sources: all delays for each block of targets."""
-        return jnp.tile(self.delays, blocks_of(self.post.dtype, self.acc.shape[-1]))
+        return jnp.tile(self.delays, target_blocks(self.post.dtype, self.acc.shape[-1]))
 
     @property
     def gains(self) -> Any:
@@ -268,11 +280,11 @@ def deliver(
             f"acc, gain: got shapes {[row.shape for row in rows]} and {o.gain.shape}, must be {o.weight.shape[0]} "
             f"times (n_post,), one for each receptor of weight, and () or ({o.weight.shape[0]},)"
         )
-    blocks = blocks_of(o.post.dtype, rows[0].shape[0])
+    blocks = target_blocks(o.post.dtype, rows[0].shape[0])
     if o.delays.ndim != 1 or o.delays.dtype != jnp.int32 or blocks * o.delays.size * n_sources + 1 != o.row_ptr.size:
         raise ValueError(
-            f"delays: got {o.delays.dtype}{list(o.delays.shape)} for {n_sources} sources, {blocks} blocks of targets and "
-            f"{o.row_ptr.size - 1} rows, must be int32 with one row of the graph for each block, delay and source"
+            f"delays: got {o.delays.dtype}{list(o.delays.shape)} for {n_sources} sources, {blocks} blocks of targets "
+            f"and {o.row_ptr.size - 1} rows, must be int32 with one row of the graph for each block, delay and source"
         )
     static = {"first": first, "n_sources": n_sources, "threads": check_threads(threads)}
     out: list[Array] = _deliver_p.bind(*o[:-1], *rows, **static, native=require_native(native))

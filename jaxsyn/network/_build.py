@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import Weights, as_float, float_dtype, named
+from .._core import Weights, float_dtype, named
 from ..connect import (
     AbstractDistribution,
     AbstractRule,
@@ -27,6 +27,7 @@ from ._group import Group, carries_values, fuse, model_key
 from ._link import AbstractLink, SparseLink, TransformLink
 from ._population import Population
 from ._projection import Projection
+from ._storage import stacked, weight_dtype, weight_scale
 
 Populations = Mapping[str, Population]
 Place = tuple[int, int]  # group, first index of the population within it
@@ -173,6 +174,8 @@ def transform_link(
         raise ValueError(
             f"projection {name!r}: a transform has one target and one receptor; make one projection for each"
         )
+    if projection.storage != "full":
+        raise ValueError(f"projection {name!r}: storage={projection.storage!r} is for sparse connectivity; drop it")
     if projection.short_term is not None:
         raise ValueError(f"projection {name!r}: short_term needs a sparse connectivity, e.g. js.connect.AllToAll()")
     if np.ndim(projection.delay_ms) or isinstance(projection.delay_ms, AbstractDistribution):
@@ -221,6 +224,10 @@ def _sparse_links(
     span = _usual_span(projection.delay_ms, steps, edges, dt_ms)
     longest = max(int(np.max(steps, initial=0 if instant else 1)), 0 if span is None else span[1])
     values = [_edge_weights(name, r, w, edges, key) for r, w in weights.items()]
+    storage, dtype, scales = projection.storage, weight_dtype(projection.storage), [1.0] * len(values)
+    if any(v.ndim for v in values):  # else all synapses share their weights, in full
+        scales = [weight_scale(f"projection {name!r}: weight", v.reshape(-1), storage) for v in values]
+    form = propagation_form(name, projection, source)
     links = []
     for g_target, (which, post) in _split_targets(projection, populations, layout, edges).items():
         sub = EdgeList(
@@ -230,15 +237,19 @@ def _sparse_links(
             room=edges.room,
         )
         sub_steps = steps if which is None or steps.ndim == 0 else steps[which]
-        graph, order = build_graph(sub, sub_steps, source.size, layout.sizes[g_target], span=span)
+        graph, order = build_graph(
+            *(sub, sub_steps, source.size, layout.sizes[g_target]), span=span, compact=storage != "full"
+        )
         rows = [
-            v if v.ndim == 0 else arrange(v if which is None else v[which], order, graph, float_dtype()) for v in values
+            v if v.ndim == 0 else arrange(v if which is None else v[which], order, graph, dtype, scale=scale)
+            for v, scale in zip(values, scales, strict=True)
         ]
         g_source, first = layout.places[projection.source]
         links.append(
             SparseLink(
                 graph=graph,
-                weight=_stack(rows, graph.n_padded),
+                weight=stacked(rows, scales, storage, graph.n_padded),
+                scale=None if all(scale == 1.0 for scale in scales) else jnp.asarray(scales, float_dtype()),
                 gain=projection.gain,
                 short_term=projection.short_term,
                 name=name,
@@ -250,7 +261,7 @@ def _sparse_links(
                 receptors=tuple(weights),
                 slots=longest + 1,
                 instant=instant,
-                form=propagation_form(projection, source),
+                form=form,
             )
         )
     return links
@@ -321,14 +332,6 @@ def check_given(where: str, value: Any, weighted: bool) -> None:
         raise ValueError(f"{where}: given twice, by the connectivity and by the projection; drop one")
 
 
-def _stack(rows: list[Any], n_padded: int) -> Any:
-    if all(np.ndim(row) == 0 for row in rows):
-        return jnp.asarray(np.asarray(rows, float_dtype()).reshape(-1, 1))
-    if len(rows) == 1:
-        return rows[0][None, :]
-    return jnp.stack([jnp.broadcast_to(as_float(row), (n_padded,)) for row in rows])
-
-
 def _split_targets(
     projection: Projection, populations: Populations, layout: Layout, edges: EdgeList
 ) -> dict[int, tuple[Any, np.ndarray[Any, Any]]]:
@@ -364,12 +367,16 @@ def build_groups(populations: Populations, layout: Layout, links: list[AbstractL
     return groups
 
 
-def propagation_form(projection: Projection, source: Population) -> str:
+def propagation_form(name: str, projection: Projection, source: Population) -> str:
     """How emissions travel: ids of spikes, or numbers where gradients or amplitudes do."""
-    if projection.propagation == "bcoo":
-        return "bcoo"
     numbers = projection.short_term is not None or carries_values(source.neuron, source.surrogate)
-    return "values" if numbers else "ids"
+    form = "bcoo" if projection.propagation == "bcoo" else "values" if numbers else "ids"
+    if form != "ids" and projection.storage != "full":
+        raise ValueError(
+            f"projection {name!r}: storage={projection.storage!r} is for spikes without gradient and amplitude; drop "
+            "it, or the surrogate of the source, short_term and propagation='bcoo'"
+        )
+    return form
 
 
 def check_step(populations: Populations, dt_ms: float) -> None:

@@ -66,7 +66,8 @@ class SparseLink(AbstractLink):
 
     Attributes:
         graph: Rows of (delay, source); targets are indices in the target group.
-        weight: Shape (receptors, synapses padded) or (receptors, 1) for one weight each.
+        weight: Shape (receptors, synapses padded) or (receptors, 1) for one weight each, as they are stored.
+        scale: What stored weights are multiplied by, (receptors,), or None for 1.
         gain: Factor of all weights.
         short_term: Release of the sources, or None.
         name: Name of the projection.
@@ -85,6 +86,7 @@ class SparseLink(AbstractLink):
 
     graph: SparseGraph
     weight: Array
+    scale: Array | None
     gain: Array
     short_term: AbstractShortTerm | None
     name: str = eqx.field(static=True)
@@ -102,6 +104,11 @@ class SparseLink(AbstractLink):
     def reads_values(self) -> bool:
         """Whether emissions travel as numbers; with short-term plasticity it has a history of its own."""
         return self.form != "ids" and self.short_term is None
+
+    def weights(self) -> Array:
+        """Weights as numbers of the usual type, shape of `weight`."""
+        numbers = self.weight.astype(float_dtype())
+        return numbers if self.scale is None else numbers * self.scale[:, None]
 
     def init_state(self) -> LinkState:
         """State before the first spike."""
@@ -132,7 +139,11 @@ class SparseLink(AbstractLink):
         `refusal` is said to who differentiates in weight or gain.
         """
         graph = self.graph
-        weight, gain = without_gradient((self.weight, self.gain), refusal)
+        if self.weight.dtype != float_dtype():
+            stored = f"projection {self.name!r}: a weight stored as {self.weight.dtype} has no gradient, drop storage"
+            refusal = f"{stored}; {refusal}"
+        gain = self.gain if self.scale is None else self.gain * self.scale
+        weight, gain = without_gradient((self.weight, gain), refusal)
         return kernels.deliver(
             *(acc, graph.row_ptr, graph.post, weight, gain, graph.delays, ids, counts, tick),
             first=self.first,

@@ -61,7 +61,7 @@ def deliveries(net: Network, synapses: Sequence[float], rates_Hz: Mapping[str, f
             continue
         fired = rates_Hz[link.population] * net.dt_ms * 1e-3
         graph_bytes = tree_bytes((link.graph.post, link.weight))
-        target_bytes = len(link.receptors) * link.graph.n_post * link.weight.dtype.itemsize
+        target_bytes = len(link.receptors) * link.graph.n_post * link.gain.dtype.itemsize
         out.append(
             Delivery(
                 spikes=fired * link.n_sources,

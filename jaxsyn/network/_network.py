@@ -216,7 +216,7 @@ class Network(eqx.Module):
             which = np.searchsorted(starts, post, side="right") - 1
             columns = {"pre": pre, "post": post - starts[which], "delay_ms": delay * self.dt_ms}
             columns["post_population"] = np.asarray([m[0] for m in members])[which]
-            weight = np.asarray(link.weight)
+            weight = np.asarray(link.weights())
             for r, receptor in enumerate(link.receptors):
                 columns[f"weight {receptor}".strip()] = np.broadcast_to(weight[r], (max(weight.shape[1], len(pre)),))[
                     : len(pre)

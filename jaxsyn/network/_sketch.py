@@ -20,13 +20,14 @@ from ..connect import (
     padded_size,
     sample_values,
 )
-from ..kernels import native_available
+from ..kernels import native_available, target_blocks
 from ..stimuli import AbstractStimulus
 from . import _build as build
 from ._link import AbstractLink, SparseLink
 from ._network import Network, bind_stimuli, lay_out
 from ._population import Population
 from ._projection import Projection
+from ._storage import weight_dtype
 
 _QUANTILES = 100_000  # of a delay distribution with a long tail
 
@@ -198,16 +199,21 @@ class _Undrawn:
         for g, share in self._shares().items():
             count = max(round(share), self.room)
             stored = max(padded_size(count), count)  # one that is too large to be built is planned all the same
+            n_post, compact = self.layout.sizes[g], self.projection.storage != "full"
+            index = jnp.uint16 if compact else jnp.int32
             graph = SparseGraph(
-                row_ptr=jnp.zeros(n_delays * n_pre + 1, jnp.int32),
-                post=jnp.zeros(stored, jnp.int32),
+                row_ptr=jnp.zeros(target_blocks(index, n_post) * n_delays * n_pre + 1, jnp.int32),
+                post=jnp.zeros(stored, index),
                 delays=jnp.zeros(n_delays, jnp.int32),
                 n_pre=n_pre,
-                n_post=self.layout.sizes[g],
+                n_post=n_post,
             )
+            dtype = weight_dtype(self.projection.storage) if each else float_dtype()
+            scaled = dtype.kind == "i"
             link = SparseLink(
                 graph=graph,
-                weight=jnp.zeros((len(weights), stored if each else 1), float_dtype()),
+                weight=jnp.zeros((len(weights), stored if each else 1), dtype),
+                scale=jnp.ones(len(weights), float_dtype()) if scaled else None,
                 gain=self.projection.gain,
                 short_term=self.projection.short_term,
                 name=self.name,
@@ -219,7 +225,7 @@ class _Undrawn:
                 receptors=tuple(weights),
                 slots=longest + 1,
                 instant=build.has_zero_delay(self.projection, self.dt_ms),
-                form=build.propagation_form(self.projection, self.source),
+                form=build.propagation_form(self.name, self.projection, self.source),
             )
             out.append((link, share))
         return out

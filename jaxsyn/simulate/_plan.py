@@ -61,7 +61,7 @@ class Sampler(eqx.Module):
 
 def _padded_weights(link: AbstractLink) -> Array:
     assert isinstance(link, SparseLink)
-    return jnp.broadcast_to(link.weight, (len(link.receptors), link.graph.n_padded))
+    return jnp.broadcast_to(link.weights(), (len(link.receptors), link.graph.n_padded))
 
 
 def _synapse_columns(net: Network, links: Sequence[int]) -> np.ndarray[Any, Any]:

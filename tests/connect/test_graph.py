@@ -143,3 +143,24 @@ def test_bad_input_is_named(name):
     make, message = BAD[name]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("n_post", [0, 1, 2**16, 2**16 + 1, 200_000])
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_a_compact_graph_holds_the_same_synapses(n_post, is_sorted):
+    rng = np.random.default_rng(n_post)
+    n = 500 if n_post else 0
+    pairs = np.stack([rng.integers(0, 20, n), rng.integers(0, max(n_post, 1), n)])
+    pairs = pairs[:, np.lexsort(pairs[::-1])] if is_sorted else pairs
+    edges = connect.EdgeList(*pairs.astype(np.int32), is_sorted=is_sorted)
+    for steps in (3, rng.integers(1, 9, n)):
+        full, _ = connect.build_graph(edges, steps, 20, n_post)
+        compact, compact_order = connect.build_graph(edges, steps, 20, n_post, compact=True)
+        assert (compact.post.dtype, compact.n_blocks) == (np.uint16, max(1, -(-n_post // 2**16)))
+        assert compact.n_rows == compact.n_blocks * full.n_rows
+        assert sorted(zip(*compact.edges(), strict=True)) == sorted(zip(*full.edges(), strict=True))
+        listed = np.arange(n) if compact_order is None else compact_order
+        np.testing.assert_array_equal(compact.edges()[1], edges.post[listed])
+        rows = np.repeat(np.arange(compact.n_rows), np.diff(np.asarray(compact.row_ptr)))
+        posts = np.asarray(compact.post)[: rows.size].astype(int)
+        assert np.array_equal(np.lexsort((posts, rows)), np.arange(rows.size))
