@@ -27,7 +27,7 @@ from ._group import Group, carries_values, fuse, model_key
 from ._link import AbstractLink, SparseLink, TransformLink
 from ._population import Population
 from ._projection import Projection
-from ._storage import stacked, weight_dtype, weight_scale
+from ._storage import Format, check_form
 
 Populations = Mapping[str, Population]
 Place = tuple[int, int]  # group, first index of the population within it
@@ -224,9 +224,7 @@ def _sparse_links(
     span = _usual_span(projection.delay_ms, steps, edges, dt_ms)
     longest = max(int(np.max(steps, initial=0 if instant else 1)), 0 if span is None else span[1])
     values = [_edge_weights(name, r, w, edges, key) for r, w in weights.items()]
-    storage, dtype, scales = projection.storage, weight_dtype(projection.storage), [1.0] * len(values)
-    if any(v.ndim for v in values):  # else all synapses share their weights, in full
-        scales = [weight_scale(f"projection {name!r}: weight", v.reshape(-1), storage) for v in values]
+    stored = Format(f"projection {name!r}: weight", values, projection.storage)
     form = propagation_form(name, projection, source)
     links = []
     for g_target, (which, post) in _split_targets(projection, populations, layout, edges).items():
@@ -238,18 +236,18 @@ def _sparse_links(
         )
         sub_steps = steps if which is None or steps.ndim == 0 else steps[which]
         graph, order = build_graph(
-            *(sub, sub_steps, source.size, layout.sizes[g_target]), span=span, compact=storage != "full"
+            *(sub, sub_steps, source.size, layout.sizes[g_target]), span=span, compact=stored.compact
         )
         rows = [
-            v if v.ndim == 0 else arrange(v if which is None else v[which], order, graph, dtype, scale=scale)
-            for v, scale in zip(values, scales, strict=True)
+            v if v.ndim == 0 else arrange(v if which is None else v[which], order, graph, stored.dtype, scale=scale)
+            for v, scale in zip(values, stored.scales, strict=True)
         ]
         g_source, first = layout.places[projection.source]
         links.append(
             SparseLink(
                 graph=graph,
-                weight=stacked(rows, scales, storage, graph.n_padded),
-                scale=None if all(scale == 1.0 for scale in scales) else jnp.asarray(scales, float_dtype()),
+                weight=stored.stack(rows, graph.n_padded),
+                scale=stored.scale,
                 gain=projection.gain,
                 short_term=projection.short_term,
                 name=name,
@@ -371,11 +369,7 @@ def propagation_form(name: str, projection: Projection, source: Population) -> s
     """How emissions travel: ids of spikes, or numbers where gradients or amplitudes do."""
     numbers = projection.short_term is not None or carries_values(source.neuron, source.surrogate)
     form = "bcoo" if projection.propagation == "bcoo" else "values" if numbers else "ids"
-    if form != "ids" and projection.storage != "full":
-        raise ValueError(
-            f"projection {name!r}: storage={projection.storage!r} is for spikes without gradient and amplitude; drop "
-            "it, or the surrogate of the source, short_term and propagation='bcoo'"
-        )
+    check_form(name, projection.storage, form)
     return form
 
 

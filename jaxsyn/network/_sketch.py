@@ -209,11 +209,10 @@ class _Undrawn:
                 n_post=n_post,
             )
             dtype = weight_dtype(self.projection.storage) if each else float_dtype()
-            scaled = dtype.kind == "i"
             link = SparseLink(
                 graph=graph,
                 weight=jnp.zeros((len(weights), stored if each else 1), dtype),
-                scale=jnp.ones(len(weights), float_dtype()) if scaled else None,
+                scale=jnp.ones(len(weights), float_dtype()) if dtype.kind == "i" else None,
                 gain=self.projection.gain,
                 short_term=self.projection.short_term,
                 name=self.name,

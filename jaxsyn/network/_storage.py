@@ -21,12 +21,8 @@ def weight_dtype(storage: str) -> Any:
     return float_dtype() if storage == "full" else jnp.dtype(storage)
 
 
-def weight_scale(where: str, value: Numbers, storage: str) -> float:
-    """What the stored weights of a receptor are multiplied by: a power of two, 1 unless they are integers.
-
-    Raises:
-        ValueError: A weight is too large or too small for the type.
-    """
+def _scale(where: str, value: Numbers, storage: str) -> float:
+    """What the stored weights of a receptor are multiplied by: a power of two, 1 unless they are integers."""
     dtype = weight_dtype(storage)
     largest = max(abs(float(value.max(initial=0.0))), abs(float(value.min(initial=0.0))))
     if dtype.kind == "i":
@@ -51,18 +47,51 @@ def _least(part: Numbers) -> float:
     return float(sizes.min()) if sizes.size else math.inf
 
 
-def stacked(rows: Sequence[Any], scales: Sequence[float], storage: str, n_padded: int) -> Any:
-    """Weights (receptors, n_padded) of stored arrays and numbers; (receptors, 1), in full, if all are numbers."""
-    if all(np.ndim(row) == 0 for row in rows):
-        return jnp.asarray(np.asarray(rows, float_dtype()).reshape(-1, 1))
-    if len(rows) == 1:
-        return rows[0][None, :]
-    dtype = weight_dtype(storage)
+def check_form(name: str, storage: str, form: str) -> None:
+    """Compact synapses deliver spikes as ids.
 
-    def stored(row: Any, scale: float) -> Any:
+    Raises:
+        ValueError: They are asked for where numbers travel.
+    """
+    if form != "ids" and storage != "full":
+        raise ValueError(
+            f"projection {name!r}: storage={storage!r} is for spikes without gradient and amplitude; drop it, or the "
+            "surrogate of the source, short_term and propagation='bcoo'"
+        )
+
+
+class Format:
+    """How the weights of one projection are stored, one entry for each receptor.
+
+    Args:
+        where: What to call a weight in an error.
+        values: Weights of each receptor, one for all synapses or one for each.
+        storage: One of `STORAGES`.
+    Raises:
+        ValueError: A weight is too large or too small for the type.
+    """
+
+    def __init__(self, where: str, values: Sequence[Numbers], storage: str) -> None:
+        own = any(value.ndim for value in values)  # else all synapses share their weights, in full
+        self.compact, self.dtype = storage != "full", weight_dtype(storage) if own else float_dtype()
+        self.scales = [_scale(where, value.reshape(-1), storage) if own else 1.0 for value in values]
+
+    @property
+    def scale(self) -> Any:
+        """What the stored weights are multiplied by, (receptors,), or None where they are floats."""
+        return jnp.asarray(self.scales, float_dtype()) if self.dtype.kind == "i" else None
+
+    def stack(self, rows: Sequence[Any], n_padded: int) -> Any:
+        """Weights (receptors, n_padded) of stored arrays and numbers; (receptors, 1) if all are numbers."""
+        if all(np.ndim(row) == 0 for row in rows):
+            return jnp.asarray(np.asarray(rows, self.dtype).reshape(-1, 1))
+        if len(rows) == 1:
+            return rows[0][None, :]
+        return jnp.stack([self._stored(row, scale, n_padded) for row, scale in zip(rows, self.scales, strict=True)])
+
+    def _stored(self, row: Any, scale: float, n_padded: int) -> Any:
         if np.ndim(row):
             return row
         number = np.asarray(row, np.float64) / scale
-        return jnp.broadcast_to(jnp.asarray((np.rint(number) if dtype.kind == "i" else number).astype(dtype)), n_padded)
-
-    return jnp.stack([stored(row, scale) for row, scale in zip(rows, scales, strict=True)])
+        number = np.rint(number) if self.dtype.kind == "i" else number
+        return jnp.broadcast_to(jnp.asarray(number.astype(self.dtype)), n_padded)

@@ -38,6 +38,8 @@ CASES = {
     "distance": recurrent(js.connect.DistanceDependent(js.connect.GaussianKernel(0.5, 2.0)), target="E", weight_mV=1.0),
     "edges": recurrent(js.connect.Edges([0, 1], [2, 3], [0.5, 1.0]), delay_ms=[1.0, 3.0]),
     "bcoo": recurrent(js.connect.FixedTotal(64), weight_mV=0.1, propagation="bcoo"),
+    "compact": recurrent(js.connect.FixedTotal(64), weight_mV=js.connect.Uniform(0.1, 0.2), storage="int16"),
+    "compact_shared": recurrent(js.connect.FixedTotal(64), weight_mV=0.1, storage="float16"),
     "short_term": recurrent(js.connect.FixedTotal(64), weight_mV=0.1, short_term=js.plasticity.TsodyksMarkram()),
 }
 
