@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from jaxsyn import kernels
 from jaxsyn.kernels._deliver import _deliver_parallel
 from tests.kernels import reference as ref
 from tests.kernels.reference import deliver_rows as deliver
@@ -169,11 +170,11 @@ def compact_case(kind: str, dtype: str, shared: bool) -> tuple[list[Any], ref.Fl
 def test_compact_synapses(native: bool, kind: str, shared: bool) -> None:
     operands, expected = compact_case(kind, "float32", shared)
     assert np.any(expected[:, N_FAR - 4000 :] != np.asarray(operands[0])[:, N_FAR - 4000 :])
-    got = kernels.deliver(*operands, first=1, n_sources=7, native=native)
-    np.testing.assert_array_equal(np.asarray(got), expected)
+    got = kernels.deliver(list(operands[0]), *operands[1:], first=1, n_sources=7, native=native)
+    np.testing.assert_array_equal(np.stack(got), expected)
     if not native:
-        (parallel,) = jax.jit(lambda *o: _deliver_parallel(*o, first=1, n_sources=7))(*operands)
-        np.testing.assert_array_equal(np.asarray(parallel), expected)
+        parallel = jax.jit(lambda *o: _deliver_parallel(*o, first=1, n_sources=7))(*operands[1:], *operands[0])
+        np.testing.assert_array_equal(np.stack(parallel), expected)
 
 
 @ref.needs_native
@@ -181,9 +182,9 @@ def test_compact_synapses_in_double_precision_with_lanes_and_threads() -> None:
     with jax.enable_x64(True):
         operands, expected = compact_case("float16", "float64", False)
         operands[4] = jnp.stack([operands[4], operands[4]])
-        deliver = lambda *o: kernels.deliver(*o, first=1, n_sources=7, native=True, threads=3)  # noqa: E731
+        deliver = lambda acc, *o: kernels.deliver(list(acc), *o, first=1, n_sources=7, native=True, threads=3)  # noqa: E731
         got = jax.jit(jax.vmap(deliver, [None] * 4 + [0] + [None] * 4))(*operands)
-    for lane in got:
+    for lane in np.stack(got, axis=1):
         np.testing.assert_array_equal(np.asarray(lane), expected)
 
 
@@ -192,13 +193,13 @@ def test_every_float16_is_converted_as_numpy_does() -> None:
     half = np.arange(2**16, dtype=np.uint16).view(np.float16)
     half = half[np.isfinite(half)]
     operands = (
-        np.zeros((1, half.size), np.float32),
+        [np.zeros(half.size, np.float32)],
         np.array([0, half.size], np.int32),
         *(np.arange(half.size, dtype=np.int32), half[None], np.float32(1.0), np.zeros(1, np.int32)),
         *(np.zeros((1, 1), np.int32), np.ones(1, np.int32), np.int32(0)),
     )
-    got = kernels.deliver(*operands, first=0, n_sources=1, native=True)
-    np.testing.assert_array_equal(np.asarray(got)[0], half.astype(np.float32))
+    (got,) = kernels.deliver(*operands, first=0, n_sources=1, native=True)
+    np.testing.assert_array_equal(np.asarray(got), half.astype(np.float32))
 
 
 @each_form
