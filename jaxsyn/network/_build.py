@@ -369,8 +369,7 @@ def propagation_form(name: str, projection: Projection, source: Population) -> s
     """How emissions travel: ids of spikes, or numbers where gradients or amplitudes do."""
     numbers = projection.short_term is not None or carries_values(source.neuron, source.surrogate)
     form = "bcoo" if projection.propagation == "bcoo" else "values" if numbers else "ids"
-    check_form(name, projection.storage, form)
-    return form
+    return check_form(name, projection.storage, form)
 
 
 def check_step(populations: Populations, dt_ms: float) -> None:

@@ -184,6 +184,8 @@ class _Dealer:
 
     def _sparse(self, link: SparseLink, sources: Deal, ids: dict[str, Any]) -> SparseLink:
         target = self.deals[link.target]
+        if link.graph.post.dtype != np.int32:
+            raise ValueError(f"projection {link.name!r}: compact synapses stay on one device; drop storage to shard")
         split = SplitGraph(link.graph, *target.owner(), n_parts=target.n, n_pre=ids["n_sources"])
         graph = SparseGraph(
             _put(self.mesh, split.row_ptr),

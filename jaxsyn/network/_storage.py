@@ -47,8 +47,8 @@ def _least(part: Numbers) -> float:
     return float(sizes.min()) if sizes.size else math.inf
 
 
-def check_form(name: str, storage: str, form: str) -> None:
-    """Compact synapses deliver spikes as ids.
+def check_form(name: str, storage: str, form: str) -> str:
+    """The form, in which compact synapses deliver spikes as ids.
 
     Raises:
         ValueError: They are asked for where numbers travel.
@@ -58,6 +58,7 @@ def check_form(name: str, storage: str, form: str) -> None:
             f"projection {name!r}: storage={storage!r} is for spikes without gradient and amplitude; drop it, or the "
             "surrogate of the source, short_term and propagation='bcoo'"
         )
+    return form
 
 
 class Format:
