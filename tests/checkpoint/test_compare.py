@@ -96,8 +96,8 @@ DIFFERENCES = {
     "population 'E': model is EIF, the checkpoint has AdEx": with_(
         "populations", "E", js.Population(js.neurons.EIF(), 8, RECEPTORS, refractory_ms=2.0)
     ),
-    "population 'out': model is DiscreteLIF(reset='zero', detach_reset=False), the checkpoint has "
-    "DiscreteLIF(reset='subtract', detach_reset=False)": with_(
+    "population 'out': model is DiscreteLIF(reset='zero', detach_reset=False, scale_drive=False), the checkpoint has "
+    "DiscreteLIF(reset='subtract', detach_reset=False, scale_drive=False)": with_(
         "populations", "out", js.Population(js.neurons.DiscreteLIF(reset="zero"), 3)
     ),
     "population 'E': integrator is RK2(on_grid=False), the checkpoint has RK4(on_grid=False)": with_(

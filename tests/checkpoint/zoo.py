@@ -43,6 +43,9 @@ def populations() -> dict[str, js.Population]:
         "DiscreteALIF": js.Population(n.DiscreteALIF(), N),
         "DiscreteCuBaLIF": js.Population(n.DiscreteCuBaLIF(), N),
         "DiscreteIF": js.Population(n.DiscreteIF(), N),
+        "AccumulateFire": js.Population(n.AccumulateFire(wait_steps=150.0, window_steps=200.0), N),
+        "SignedIF": js.Population(n.SignedIF(), N),
+        "Difference": js.Population(n.Difference(), N),
         "LeakyIntegrator": js.Population(n.LeakyIntegrator(), N),
         "IzhikevichPublished": js.Population(n.IzhikevichPublished(dt_ms=DT_MS), N),
     }
@@ -72,6 +75,9 @@ def projections() -> dict[str, js.Projection]:
         "statistics": p("DiscreteLIF", "DiscreteALIF", c.Chain((c.Dense(N), c.BatchNorm())), delay_ms=0.1),
         "CuBa": p("Relay", "DiscreteCuBaLIF", c.OneToOne(), weight=1.0, delay_ms=0.2),
         "IF": p("Relay", "DiscreteIF", c.OneToOne(), weight=0.4),
+        "accumulated": p("Relay", "AccumulateFire", c.OneToOne(), weight=0.4),
+        "signed": p("Relay", "SignedIF", c.OneToOne(), weight=c.Uniform(-0.4, 0.6)),
+        "differences": p("SignedIF", "Difference", c.OneToOne(), weight=1.0, delay_ms=0.1),
         "readout": p("DiscreteIF", "LeakyIntegrator", c.Dense(), delay_ms=0.05),
     }
 

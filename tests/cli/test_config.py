@@ -49,7 +49,9 @@ def test_toml_and_json_say_the_same(tmp_path: pathlib.Path) -> None:
 
 
 MODELS: dict[str, Config] = {
+    "AccumulateFire": {"wait_steps": 2, "window_steps": 3},
     "AdEx": {"b_pA": [0.0, 10.0, 20.0]},
+    "Difference": {},
     "DiscreteALIF": {"beta": 0.2},
     "DiscreteCuBaLIF": {"alpha": 0.5},
     "DiscreteIF": {"v_init": 0.5},
@@ -73,6 +75,7 @@ MODELS: dict[str, Config] = {
     "LIF": {"tau_m_ms": 10},
     "LeakyIntegrator": {"decay": 0.5},
     "Relay": {},
+    "SignedIF": {"threshold": 2},
 }
 RECEPTORS: dict[str, Config] = {
     "AMPA": {"tau_ms": 1.0},
@@ -231,9 +234,14 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("populations", {}, "populations", "at least one table"),
     ("populations", 3, "populations", "3|a table"),
     ("populations.a+b", ADEX, "populations.a+b", "a name without '.' and '+'"),
-    ("populations.E", 3, "populations.E", "3|AdEx, DiscreteALIF"),
+    ("populations.E", 3, "populations.E", "3|AdEx, Difference, DiscreteALIF"),
     ("populations.E", "LIF", "populations.E", "'LIF'|a table"),
-    ("populations.E.model", "Adex2", "populations.E.model", "'Adex2'|AdEx, DiscreteALIF|did you mean AdEx?"),
+    (
+        "populations.E.model",
+        "Adex2",
+        "populations.E.model",
+        "'Adex2'|AdEx, Difference, DiscreteALIF|did you mean AdEx?",
+    ),
     ("populations.E.model", ..., "populations.E.model", "nothing|AdEx|add model"),
     ("populations.E.size", ..., "populations.E.size", "nothing|it has to be given"),
     ("populations.E.size", -1, "populations.E.size", "-1|a whole number from 0"),
