@@ -62,6 +62,17 @@ def _with_kind(receptors: Any) -> Any:
     return {k: {"kind": k, **v} if isinstance(v, Mapping) else v for k, v in receptors.items()}
 
 
+def _flat(parameters: Any) -> Any:
+    """Paths of parameters as texts; TOML reads those without quotes as tables in tables."""
+    if not isinstance(parameters, Mapping):
+        return parameters
+    out: dict[str, Any] = {}
+    for key, value in parameters.items():
+        inner = _flat(value) if isinstance(value, Mapping) and not isinstance(value.get("file"), str) else None
+        out |= {key: value} if inner is None else {f"{key}.{path}": v for path, v in inner.items()}
+    return out
+
+
 @functools.cache
 def schema() -> type[Table]:
     """The table of a whole file, built from the models that the rooms export."""
@@ -107,6 +118,14 @@ def schema() -> type[Table]:
         checkpoint_keep=(_whole(1, 1000), 2),
         stream=(bool, None),
     )
+    sweep = _table(
+        "sweep",
+        parameters=(Annotated[dict[str, values({})], pydantic.BeforeValidator(_flat)], {}),  # type: ignore[misc]
+        seeds=(list[_whole(0, 2**32 - 1)], None),  # type: ignore[misc]
+        zipped=(bool, False),
+        keep=(bool, True),
+        batch_size=(_whole(1, 10**9), None),
+    )
     return _table(
         "configuration",
         network=(network, ...),
@@ -114,6 +133,7 @@ def schema() -> type[Table]:
         projections=(_named(projection), {}),
         stimuli=(_named(union(AbstractStimulus)), {}),
         run=(run, ...),
+        sweep=(sweep, None),
     )
 
 
