@@ -95,7 +95,7 @@ def sweep(
     if unknown:
         raise ValueError(f"sweep: unknown option {unknown[0]!r}; allowed: {', '.join(Options.__annotations__)}")
     if not isinstance(net, Network):
-        raise ValueError(f"sweep: got {type(net).__name__}; allowed: js.Network; devices share the lanes, not the network")
+        raise ValueError(f"sweep: got {type(net).__name__}; allowed: js.Network; devices share lanes, not the network")
     zipped, keep = bool(options.get("zipped")), options.get("keep", True)
     if not keep and summary is None:
         raise ValueError("sweep: keep=False without a summary leaves nothing; give summary=..., or keep the records")
