@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import allowed_numbers, as_float, outside
+from .._core import allowed_numbers, as_float, float_dtype, outside
 from ..stimuli import AbstractStimulus, AbstractWaveform
 from ._group import Group
 from ._link import SparseLink
@@ -210,7 +210,7 @@ def _of_link(net: Network, link: Any, numbers: Any) -> Iterator[Address]:
     yield Address(f"{prefix}.gain", (numbers.gain,))
     if not isinstance(link, SparseLink):
         return
-    if link.weight.shape[1] == 1:
+    if link.weight.shape[1] == 1 and link.scale is None and link.weight.dtype == float_dtype():
         units = net.groups[link.target].weight_units()
         for row, receptor in enumerate(link.receptors):
             path = f"{prefix}.{_weight_name(units[receptor], receptor)}"
