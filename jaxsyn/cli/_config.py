@@ -73,6 +73,17 @@ def _flat(parameters: Any) -> Any:
     return out
 
 
+def _sweep() -> type[Table]:
+    return _table(
+        "sweep",
+        parameters=(Annotated[dict[str, values({})], pydantic.BeforeValidator(_flat)], {}),  # type: ignore[misc]
+        seeds=(list[_whole(0, 2**32 - 1)], None),  # type: ignore[misc]
+        zipped=(bool, False),
+        keep=(bool, True),
+        batch_size=(_whole(1, 10**9), None),
+    )
+
+
 @functools.cache
 def schema() -> type[Table]:
     """The table of a whole file, built from the models that the rooms export."""
@@ -118,14 +129,6 @@ def schema() -> type[Table]:
         checkpoint_keep=(_whole(1, 1000), 2),
         stream=(bool, None),
     )
-    sweep = _table(
-        "sweep",
-        parameters=(Annotated[dict[str, values({})], pydantic.BeforeValidator(_flat)], {}),  # type: ignore[misc]
-        seeds=(list[_whole(0, 2**32 - 1)], None),  # type: ignore[misc]
-        zipped=(bool, False),
-        keep=(bool, True),
-        batch_size=(_whole(1, 10**9), None),
-    )
     return _table(
         "configuration",
         network=(network, ...),
@@ -133,7 +136,7 @@ def schema() -> type[Table]:
         projections=(_named(projection), {}),
         stimuli=(_named(union(AbstractStimulus)), {}),
         run=(run, ...),
-        sweep=(sweep, None),
+        sweep=(_sweep(), None),
     )
 
 

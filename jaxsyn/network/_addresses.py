@@ -114,8 +114,8 @@ def addresses(net: Network) -> dict[str, Address]:
     Example:
         >>> import jaxsyn as js
         >>> net = js.circuits.coba(100)
-        >>> [path for path in js.network.addresses(net) if path.startswith("projections.exc")]
-        ['projections.exc.gain', 'projections.exc.weight_nS.AMPA']
+        >>> [path for path in js.network.addresses(net) if path.startswith("projections.E_all")]
+        ['projections.E_all.gain', 'projections.E_all.weight_nS.exc']
     """
     leaves, structure = jax.tree.flatten(net)
     numbered = jax.tree.unflatten(structure, range(len(leaves)))
@@ -149,9 +149,9 @@ def find(known: Mapping[str, Address], path: Any, owner: str) -> Address:
     Example:
         >>> import jaxsyn as js
         >>> known = js.network.addresses(js.circuits.coba(100))
-        >>> find(known, "projections.exc.gian", "sweep")
+        >>> find(known, "projections.E_all.gian", "sweep")
         Traceback (most recent call last):
-        ValueError: sweep: got unknown path 'projections.exc.gian'; allowed: ...; did you mean 'projections.exc.gain'?
+        ValueError: sweep: got unknown path 'projections.E_all.gian'; allowed: ...; did you mean ...E_all.gain'?
     """
     if path in known:
         return known[path]

@@ -188,7 +188,8 @@ def with_parameters(net: Network, values: Mapping[str, Any]) -> Network:
     Example:
         >>> import jaxsyn as js
         >>> net = js.circuits.coba(100)
-        >>> weaker = js.network.with_parameters(net, {"projections.exc.gain": 0.5, "populations.E.neuron.C_pF": 150.0})
+        >>> values = {"projections.E_all.gain": 0.5, "populations.E.neuron.C_pF": 150.0}
+        >>> weaker = js.network.with_parameters(net, values)
         >>> float(weaker.links[0].gain)
         0.5
     """
