@@ -33,6 +33,8 @@ from .simulate import Trace as Trace
 from .simulate import run as run
 from .simulate import simulate as simulate
 from .simulate import solve as solve
+from .sweep import Sweep as Sweep
+from .sweep import sweep as sweep
 
 if TYPE_CHECKING:
     from . import checkpoint as checkpoint

@@ -37,6 +37,7 @@ FLOORS = {
 }
 ARROWS = {("kernels", "_core"), ("units", "_core"), ("__main__", "cli")}
 ARROWS |= {("train", "checkpoint"), ("convert", "train"), ("hardware", "train"), ("health", "checkpoint")}
+ARROWS |= {("sweep", "checkpoint")}
 
 # `import jaxsyn` may load none of these. A room listed here is loaded on first use and may import its own at the top.
 HEAVY = {"diffrax", "matplotlib", "orbax", "pydantic", "rich", "scipy", "structlog", "tensorstore", "typer"}

@@ -13,6 +13,7 @@ besides (`_scaling.py`):
 - `poisson`: a count for each neuron at one mean and at a mean of its own; `ns_per_draw`, `ns_per_draw_each`
 - `compact`: the indices of the spikes of N neurons at 8 Hz; `us_per_call`
 - `batch`: COBA over 8 initial states with `jax.vmap`; `ratio` to one run
+- `sweep`: `js.sweep` of COBA over 8 and 64 gains, and single runs; `ratio_8`, `ratio_64` of runs a second
 - `growth`: COBA from 1000 to N neurons at 80 inputs; `exponent` of time over neurons, `compile_s` of each
 - `build`: drawing and sorting 1000 inputs for each of N neurons; `peak_over_final` memory
 
@@ -40,7 +41,7 @@ from typing import Any
 from benchmarks._process import elsewhere, pin, show
 
 SIMULATION = ("cuba", "coba", "brunel", "adex", "adexnet", "pd14")
-OPERATIONS = ("propagate", "poisson", "compact", "batch", "growth", "build")
+OPERATIONS = ("propagate", "poisson", "compact", "batch", "sweep", "growth", "build")
 TRAINING = ("ff", "rec")
 
 

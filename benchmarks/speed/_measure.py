@@ -11,6 +11,7 @@ from ._limit import limit_s_per_bio_s
 from ._measurement import Measurement, Options
 from ._operations import batch, compact, poisson, propagate
 from ._scaling import build, growth
+from ._sweep import sweep
 from ._tasks import TASKS
 
 OPERATIONS: dict[str, Callable[[Options], Measurement]] = {
@@ -18,6 +19,7 @@ OPERATIONS: dict[str, Callable[[Options], Measurement]] = {
     "poisson": poisson,
     "compact": compact,
     "batch": batch,
+    "sweep": sweep,
     "growth": growth,
     "build": build,
 }

@@ -3,8 +3,10 @@
 from ._errors import SimulationError as SimulationError
 from ._errors import named as named
 from ._fields import Parameters as Parameters
+from ._fields import allowed_numbers as allowed_numbers
 from ._fields import as_float as as_float
 from ._fields import is_concrete as is_concrete
+from ._fields import outside as outside
 from ._fields import param as param
 from ._fields import validate as validate
 from ._gradient import without_gradient as without_gradient

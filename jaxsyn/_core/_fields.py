@@ -65,7 +65,8 @@ def param(
     return eqx.field(converter=as_float, metadata=limits, default=default)
 
 
-def _allowed(limits: Any) -> str:
+def allowed_numbers(limits: Any) -> str:
+    """What a parameter with these limits may be, as text."""
     parts = ["finite"]
     if limits.get("above") is not None:
         parts.append(f"> {limits['above']:g}")
@@ -74,6 +75,15 @@ def _allowed(limits: Any) -> str:
     if limits.get("high") is not None:
         parts.append(f"<= {limits['high']:g}")
     return " and ".join(parts)
+
+
+def outside(numbers: np.ndarray[Any, Any], limits: Any) -> np.ndarray[Any, Any]:
+    """Which numbers are not finite or out of range."""
+    bad = ~np.isfinite(numbers)
+    for key, compare in (("above", np.less_equal), ("low", np.less), ("high", np.greater)):
+        if limits.get(key) is not None:
+            bad = bad | compare(numbers, limits[key])
+    return np.asarray(bad)
 
 
 def validate(owner: str, name: str, value: Any, limits: Any) -> None:
@@ -88,15 +98,12 @@ def validate(owner: str, name: str, value: Any, limits: Any) -> None:
     if not is_concrete(value) or isinstance(value, jax.ShapeDtypeStruct):
         return
     numbers = np.asarray(value)
-    bad = ~np.isfinite(numbers)
-    for key, compare in (("above", np.less_equal), ("low", np.less), ("high", np.greater)):
-        if limits.get(key) is not None:
-            bad |= compare(numbers, limits[key])
+    bad = outside(numbers, limits)
     if bad.any():
         place = "" if numbers.ndim == 0 else f"[{int(np.argmax(bad))}]"
         got = numbers[()] if numbers.ndim == 0 else numbers[int(np.argmax(bad))]
         raise ValueError(
-            f"{owner}.{name}{place}: got {got}; allowed: {_allowed(limits)}. Set it when you construct {owner}."
+            f"{owner}.{name}{place}: got {got}; allowed: {allowed_numbers(limits)}. Set it when you construct {owner}."
         )
 
 

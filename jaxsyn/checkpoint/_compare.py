@@ -16,6 +16,14 @@ def first_difference(here: Table, saved: Table, *, strict: bool) -> str | None:
         here: Description of the network at hand.
         saved: Description in the checkpoint.
         strict: Whether everything must agree, or only what gives the state its form.
+    Returns:
+        The difference in words, or None.
+    Example:
+        >>> import jaxsyn as js
+        >>> from jaxsyn.checkpoint import describe
+        >>> nets = [js.Network({"E": js.Population(js.neurons.LIF(), n)}, dt_ms=0.1) for n in (10, 20)]
+        >>> first_difference(*(describe(net) for net in nets), strict=True)
+        "population 'E' has 10 neurons, the checkpoint has 20"
     """
     return next(_differences(here, saved, strict), None)
 

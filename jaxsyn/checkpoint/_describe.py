@@ -19,6 +19,15 @@ def describe(net: Network) -> Table:
     """Structure of a network, and the values of all its numbers: scalars as text, arrays as checksums.
 
     Populations and projections stand under their names, independent of how the engine fuses them.
+
+    Args:
+        net: The network.
+    Returns:
+        Tables of texts that JSON can hold.
+    Example:
+        >>> import jaxsyn as js
+        >>> describe(js.Network({"E": js.Population(js.neurons.LIF(), 10)}, dt_ms=0.1))["populations"]["E"]["neurons"]
+        10
     """
     populations = {
         name: _population(group, name, first, size) for group in net.groups for name, first, size in group.members

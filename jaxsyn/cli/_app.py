@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,18 +47,57 @@ def run(
     log_json: LogJson = False,
 ) -> None:
     """Simulate a configuration; results go to --out (default: the name of the configuration + "-out")."""
-    from ._log import make_logger
-    from ._problems import ConfigError
     from ._run import Request
     from ._run import run as run_config
 
+    def work(log: Any, show: bool) -> None:
+        summary = run_config(Request(config, folder, resume, overwrite, show), log)
+        if log_json:
+            log.info("done", out=str(folder), **summary)
+        else:
+            _print_summary(summary, folder)
+
+    folder = _folder(config, out, resume, overwrite)
+    _guarded(work, log_json, "go on with --resume from the last checkpoint")
+
+
+@main.command()
+def sweep(
+    config: Annotated[Path, typer.Argument(help="Configuration with a table [sweep], *.toml or *.json.")],
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on behind the last finished batch.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in the folder.")] = False,
+    log_json: LogJson = False,
+) -> None:
+    """Simulate a configuration with many parameters and seeds side by side; results go to --out."""
+    from ._run import Request
+    from ._sweep import sweep as run_sweep
+
+    def work(log: Any, show: bool) -> None:
+        found, summary = run_sweep(Request(config, folder, resume, overwrite, show), log)
+        if log_json:
+            log.info("done", out=str(folder), **summary)
+        else:
+            _print_sweep(found, summary, folder)
+
+    folder = _folder(config, out, resume, overwrite)
+    _guarded(work, log_json, "go on with --resume behind the last finished batch")
+
+
+def _folder(config: Path, out: Path | None, resume: bool, overwrite: bool) -> Path:
     if resume and overwrite:
         raise typer.BadParameter("give one of --resume and --overwrite, not both")
+    return Path(f"{config.stem}-out") if out is None else out
+
+
+def _guarded(work: Callable[[Any, bool], None], log_json: bool, remedy: str) -> None:
+    """Do the work with a logger; what goes wrong becomes a message and an exit code."""
+    from ._log import make_logger
+    from ._problems import ConfigError
+
     log = make_logger(log_json)
-    folder = Path(f"{config.stem}-out") if out is None else out
-    request = Request(config, folder, resume, overwrite, progress=not log_json and sys.stderr.isatty())
     try:
-        summary = run_config(request, log)
+        work(log, not log_json and sys.stderr.isatty())
     except ConfigError as error:
         if log_json:
             log.error("bad configuration", problems=[vars(p) for p in error.problems])
@@ -65,16 +105,34 @@ def run(
             typer.echo(f"error: bad configuration\n{error}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        log.error("interrupted", remedy="go on with --resume from the last checkpoint")
+        log.error("interrupted", remedy=remedy)
         raise typer.Exit(1) from None
     except Exception as error:
         expected = type(error).__name__ in ("SimulationError", "MemoryError") or isinstance(error, OSError)
         log.error("run failed", reason=str(error), kind=type(error).__name__, exc_info=not expected)
         raise typer.Exit(1) from None
-    if log_json:
-        log.info("done", out=str(folder), **summary)
-    else:
-        _print_summary(summary, folder)
+
+
+def _print_sweep(found: Any, summary: dict[str, Any], folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ._sweep import rows
+
+    seconds, (titles, lines) = summary["seconds"], rows(found)
+    left = summary["lanes"] - len(lines)
+    more = f"{left} more lanes and " if left else ""
+    table = Table(caption=f"{more}results in {folder}", caption_justify="left")
+    for title in titles:
+        table.add_column(title, justify="right")
+    for line in lines:
+        table.add_row(*line)
+    console = Console()
+    computing = f"{seconds['simulate']:.2f} s (+ {seconds['compile']:.1f} s compiling)"
+    failed = f", {len(summary['failures'])} ended early" if summary["failures"] else ""
+    runs = f"{summary['lanes']} runs of {summary['duration_ms']:g} ms of {summary['neurons']} neurons"
+    console.print(f"{runs} in {computing}{failed}", highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 @main.command()

@@ -62,6 +62,28 @@ def _with_kind(receptors: Any) -> Any:
     return {k: {"kind": k, **v} if isinstance(v, Mapping) else v for k, v in receptors.items()}
 
 
+def _flat(parameters: Any) -> Any:
+    """Paths of parameters as texts; TOML reads those without quotes as tables in tables."""
+    if not isinstance(parameters, Mapping):
+        return parameters
+    out: dict[str, Any] = {}
+    for key, value in parameters.items():
+        inner = _flat(value) if isinstance(value, Mapping) and not isinstance(value.get("file"), str) else None
+        out |= {key: value} if inner is None else {f"{key}.{path}": v for path, v in inner.items()}
+    return out
+
+
+def _sweep() -> type[Table]:
+    return _table(
+        "sweep",
+        parameters=(Annotated[dict[str, values({})], pydantic.BeforeValidator(_flat)], {}),  # type: ignore[misc]
+        seeds=(list[_whole(0, 2**32 - 1)], None),  # type: ignore[misc]
+        zipped=(bool, False),
+        keep=(bool, True),
+        batch_size=(_whole(1, 10**9), None),
+    )
+
+
 @functools.cache
 def schema() -> type[Table]:
     """The table of a whole file, built from the models that the rooms export."""
@@ -114,6 +136,7 @@ def schema() -> type[Table]:
         projections=(_named(projection), {}),
         stimuli=(_named(union(AbstractStimulus)), {}),
         run=(run, ...),
+        sweep=(_sweep(), None),
     )
 
 

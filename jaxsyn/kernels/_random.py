@@ -255,8 +255,8 @@ def poisson_terms(lam_max: float) -> int:
 def poisson_survival(lam: ArrayLike, n_terms: int) -> Array:
     """Thresholds P(X > k) 2^32 of a Poisson count, k = 0 .. n_terms - 1, for `poisson`.
 
-    Sums of the probabilities from the far end, all positive, so that small ones are as accurate as large ones; each
-    from log P(X = j) = j (log q - q + 1) - log(j! e^j / j^j), q = lam / j, whose terms do not cancel.
+    Each probability from log P(X = j) = j (log q - q + 1) - log(j! e^j / j^j), q = lam / j, whose terms do not cancel;
+    added up as whole numbers of 2^-48, so that a threshold does not depend on how many others there are.
 
     Args:
         lam: Mean count, not negative; scalar or (n,). May be traced.
@@ -273,15 +273,28 @@ def poisson_survival(lam: ArrayLike, n_terms: int) -> Array:
     if n_terms < 1:
         raise ValueError(f"n_terms: got {n_terms}, must be at least 1; see poisson_terms")
     lam = jnp.asarray(lam, dtype=float_dtype())
-    beyond = 8 + n_terms // 32  # the sum behind the last threshold: under a hundredth of it is left out
+    beyond = 8 + n_terms // 2  # the sum behind the last threshold: terms down to 2^-48
     counts = np.arange(1, n_terms + beyond + 1, dtype=np.float64)
     log_peak = np.array([j * math.log(j) - j - math.lgamma(j + 1.0) for j in counts])
     shape = (-1,) + (1,) * lam.ndim
     j, peak = jnp.asarray(counts.reshape(shape), lam.dtype), jnp.asarray(log_peak.reshape(shape), lam.dtype)
     q = lam[None] / j
     distance = jnp.where(q < 0.5, jnp.log(q) - q + 1.0, jnp.log1p(q - 1.0) - (q - 1.0))
-    tail = jnp.cumsum(jnp.exp(j * distance + peak)[::-1], axis=0)[::-1]
-    return _threshold(tail[:n_terms])
+    return _sum_from_end(jnp.exp(j * distance + peak))[:n_terms]
+
+
+def _sum_from_end(probability: Array) -> Array:
+    """Sums of probabilities from each to the last, times 2^32, rounded; the largest number where it would not fit.
+
+    The sums are of whole numbers, 31 bits before the point and 17 behind, so that their order does not matter.
+    """
+    scaled = probability * 2.0**31
+    high = jnp.floor(scaled)
+    words = jnp.stack([high, jnp.floor((scaled - high) * 2.0**17)]).astype(jnp.uint32)
+    high_sum, low_sum = jnp.cumsum(words[:, ::-1], axis=1, dtype=jnp.uint32)[:, ::-1]
+    low_sum = low_sum + jnp.uint32(2**15)
+    total = 2 * high_sum + (low_sum >> 16)
+    return jnp.where(high_sum + (low_sum >> 17) >= jnp.uint32(2**31), jnp.uint32(2**32 - 1), total)
 
 
 def _threshold(probability: Array) -> Array:

@@ -4,6 +4,9 @@ This is the only room that sees neurons, receptors, stimuli, plasticity and conn
 connection between groups is a new `AbstractLink`; the step (`_step.py`) says when its arrivals count.
 """
 
+from ._addresses import Address as Address
+from ._addresses import addresses as addresses
+from ._addresses import find as find
 from ._chunk import Chunk as Chunk
 from ._components import Component as Component
 from ._components import components as components
@@ -29,6 +32,11 @@ from ._network import BoundStimulus as BoundStimulus
 from ._network import Network as Network
 from ._network import NetworkState as NetworkState
 from ._network import Part as Part
+from ._parameters import replaced as replaced
+from ._parameters import roomy as roomy
+from ._parameters import uniform as uniform
+from ._parameters import with_leaves as with_leaves
+from ._parameters import with_parameters as with_parameters
 from ._population import Population as Population
 from ._projection import Projection as Projection
 from ._scatter import gather as gather

@@ -95,6 +95,7 @@ class Group(eqx.Module):
         neuron, receptors, integrator, refractory_ms, surrogate: As in `Population`, parameters concatenated.
         start: State at the start of a run.
         members: Name, first index and size of each population.
+        given: Variables of each population whose initial values were given, in the order of `members`.
         size: Number of neurons.
         id_slots, value_slots: Steps of history kept as ids and as numbers, 0 for none.
         real: Which neurons there are, bool (n,), where the others only fill up the share of a device; None: all.
@@ -112,6 +113,7 @@ class Group(eqx.Module):
     surrogate: AbstractSurrogate | None
     start: MembraneState
     members: tuple[Member, ...] = eqx.field(static=True)
+    given: tuple[tuple[str, ...], ...] = eqx.field(static=True)
     size: int = eqx.field(static=True)
     id_slots: int = eqx.field(static=True)
     value_slots: int = eqx.field(static=True)
@@ -222,6 +224,7 @@ def fuse(populations: dict[str, Population], seed: int, slots: tuple[int, int]) 
         surrogate=first.surrogate,
         start=jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts),
         members=tuple((n, int(o), s) for n, o, s in zip(populations, offsets, sizes, strict=False)),
+        given=tuple(tuple(sorted(p.initial)) for p in populations.values()),
         size=int(sum(sizes)),
         id_slots=slots[0],
         value_slots=slots[1],

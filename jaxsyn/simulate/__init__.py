@@ -1,11 +1,14 @@
 """Running networks: `run` (pure, differentiable), `simulate` (host driver), `solve` (one population, error controlled).
 
-`run` and `simulate` share one loop (`advance`), unless numbers with gradient travel: then `run` goes chunk by chunk
-through the parts of the network (`_chunks.py`). A new kind of record gets its collector in `_plan.py`.
+`run`, `simulate` and `Lanes` (many runs side by side, for sweeps) share one loop (`advance`), unless numbers with
+gradient travel: then `run` goes chunk by chunk through the parts of the network (`_chunks.py`). A new kind of record
+gets its collector in `_plan.py`.
 """
 
+from ._lanes import Lanes as Lanes
 from ._outline import Outline as Outline
 from ._outline import outline as outline
+from ._progress import progress_bar as progress_bar
 from ._run import RunOptions as RunOptions
 from ._run import run as run
 from ._simulate import simulate as simulate

@@ -117,6 +117,28 @@ def located(steps: Host, fraction: Host) -> Host:
     return out
 
 
+def needed_room(plan: Plan, chunk: Chunk, lanes: Any = ...) -> int:
+    """The room that would have been needed (by some of the lanes, where there are any), or 0 if there was enough."""
+    need = 0
+    for g, s in enumerate(chunk.state.groups):
+        if s.ids is not None and s.peak is not None:
+            peak = int(np.max(np.asarray(s.peak)[lanes], initial=0))
+            need = max(need, peak if peak > s.ids.shape[-1] else 0)
+        kept = chunk.kept.get(str(g)) if plan.spikes is not None else None
+        if kept is not None and "fraction" in kept:
+            each_step = np.bitwise_count(np.asarray(kept["words"])).sum(axis=-1)
+            most = int(np.max(each_step.max(axis=0, initial=0)[lanes], initial=0))
+            need = max(need, most if most > plan.room[g] else 0)
+    return need
+
+
+def wider(net: Network, plan: Plan, need: int) -> tuple[int, Plan]:
+    """Room to repeat with, and the plan with it."""
+    capacity = more_room(need)
+    room = tuple(max(old, min(g.size, capacity)) for old, g in zip(plan.room, net.groups, strict=True))
+    return capacity, dataclasses.replace(plan, room=room)
+
+
 class OneDevice(AbstractMachine):
     """The default device."""
 
@@ -141,19 +163,11 @@ class OneDevice(AbstractMachine):
         return [bool(ok) for ok in chunk.finite]
 
     def make_room(self, state: NetworkState, plan: Plan, chunk: Chunk) -> tuple[NetworkState, Plan] | None:
-        need = 0
-        for g, s in enumerate(chunk.state.groups):
-            if s.ids is not None and s.peak is not None and int(s.peak) > s.ids.shape[1]:
-                need = max(need, int(s.peak))
-            kept = chunk.kept.get(str(g)) if plan.spikes is not None else None
-            if kept is not None and "fraction" in kept:
-                most = most_spikes(np.asarray(kept["words"]))
-                need = max(need, most if most > plan.room[g] else 0)
+        need = needed_room(plan, chunk)
         if not need:
             return None
-        capacity = more_room(need)
-        room = tuple(max(old, min(g.size, capacity)) for old, g in zip(plan.room, self._net.groups, strict=True))
-        return resize(self._net, state, max(capacity, capacity_of(state))), dataclasses.replace(plan, room=room)
+        capacity, plan = wider(self._net, plan, need)
+        return resize(self._net, state, max(capacity, capacity_of(state))), plan
 
     def harvest(self, plan: Plan, chunk: Chunk) -> Harvest:
         events: dict[int, tuple[Host, Host, Host | None]] = {}

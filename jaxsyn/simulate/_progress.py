@@ -34,7 +34,15 @@ def compile_seconds() -> float:
 
 @contextlib.contextmanager
 def progress_bar(show: bool, total_ms: float) -> Iterator[Callable[[float], None]]:
-    """A bar over model time; gives the function to report progress to."""
+    """A bar over model time; gives the function to report progress to.
+
+    Args:
+        show: Whether to show it, on stderr.
+        total_ms: Model time of the whole, ms.
+    Example:
+        >>> with progress_bar(False, 100.0) as report:
+        ...     report(50.0)
+    """
     if not show:
         yield lambda done_ms: None
         return

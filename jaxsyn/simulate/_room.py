@@ -23,7 +23,7 @@ def resize(net: Network, state: NetworkState, capacity: int) -> NetworkState:
 
 def capacity_of(state: NetworkState) -> int:
     """The room for spikes in a step that the largest group has; 1 where none keeps ids."""
-    return max((g.ids.shape[1] for g in state.groups if g.ids is not None), default=1)
+    return max((g.ids.shape[-1] for g in state.groups if g.ids is not None), default=1)
 
 
 def check_floats(net: Network) -> None:

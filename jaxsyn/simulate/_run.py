@@ -66,7 +66,7 @@ def advance(
         walk: Goes from step to step, called like `jax.lax.scan`.
     Returns:
         Final state; spikes of each step; samples at the end of the head, if there is one, and of each block; counters
-        (cumulative: at the start, after the head, at the end of each block, at the end).
+        (totals: cumulative at the start, after the head, at the end of each block, at the end; counts: at the end).
     """
     prepared = prepare(net)
     n_steps, head = lengths
@@ -79,7 +79,10 @@ def advance(
 
     def block(carry: Any, x: dict[str, Array]) -> tuple[Any, tuple[Kept, Kept, Kept]]:
         carry, kept = walk(one, carry, x, length=stride)
-        return carry, (kept, plan.sample(net, carry[0]), carry[1])
+        return carry, (kept, plan.sample(net, carry[0]), totals(carry[1]))
+
+    def totals(counts: Kept) -> Kept:
+        return {k: v for k, v in counts.items() if k.startswith("total ")}
 
     def cut(first: int, last: int) -> dict[str, Array]:
         return {k: v[first:last] for k, v in inputs.items()}
@@ -96,9 +99,8 @@ def advance(
     middle = {k: v.reshape(blocks, stride, *v.shape[1:]) for k, v in cut(head, head + blocks * stride).items()}
     start = carry
     carry, (kept, samples, counts) = jax.lax.scan(block, start, middle, length=blocks)
-    counts = jax.tree.map(
-        lambda z, a, b: jnp.concatenate([z[None], a[None], b]), plan.zero_counts(net), start[1], counts
-    )
+    ends = (totals(plan.zero_counts(net)), totals(start[1]))
+    counts = jax.tree.map(lambda z, a, b: jnp.concatenate([z[None], a[None], b]), *ends, counts)
     samples = jax.tree.map(lambda *xs: jnp.concatenate(xs), *at_head, samples)
     pieces.append(stack_blocks(kept))
     tail = n_steps - head - blocks * stride
@@ -106,8 +108,9 @@ def advance(
         carry, kept = walk(one, carry, cut(n_steps - tail, n_steps), length=tail)
         pieces.append(kept)
     kept = pieces[0] if len(pieces) == 1 else jax.tree.map(lambda *xs: jnp.concatenate(xs), *pieces)
-    counts = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), counts, carry[1])
-    return carry[0], kept, samples, counts
+    counts = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), counts, totals(carry[1]))
+    last = {k: v[None] for k, v in carry[1].items() if k not in counts}
+    return carry[0], kept, samples, counts | last
 
 
 class RunOptions(TypedDict, total=False):

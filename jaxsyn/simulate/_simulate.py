@@ -14,6 +14,7 @@ from ..network import Network, NetworkState, ShardedNetwork
 from ..stimuli import SpikeEvents
 from ._assemble import assemble
 from ._devices import Devices
+from ._finite import not_finite
 from ._machine import AbstractMachine, Chunk, Harvest, OneDevice
 from ._plan import Plan, make_plan, to_steps
 from ._progress import compile_seconds, progress_bar
@@ -24,6 +25,7 @@ from ._store import AbstractStore, FileStore, MemoryStore
 
 _CHUNK_BYTES = 32 * 2**20
 _CHUNK_STEPS = 10_000
+LANE_STEPS = 256
 
 
 class Checkpointing(Protocol):
@@ -55,7 +57,9 @@ class Options(TypedDict, total=False):
     capacity: int | None
 
 
-def chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None) -> int:
+def chunk_steps(
+    net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, every: int | None = None, lanes: int = 1
+) -> int:
     """Steps of a chunk: whole blocks of samples, or parts of a long one; equal parts of the checkpoint period."""
     unit = max(plan.stride, 1)
     if chunk_ms is not None:
@@ -63,7 +67,9 @@ def chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, 
     else:
         each = 4 * sum(net.groups[g].size // 32 + 1 + plan.room[g] for g in plan.recorded_groups(net))
         sampled = 4 * sum(len(s.index) if s.index is not None else s.place[2] for s in plan.samplers)
-        wanted = min(_CHUNK_STEPS, max(1, _CHUNK_BYTES // max(each + sampled // max(plan.stride, 1), 1)))
+        each_step = max(lanes * (each + sampled // max(plan.stride, 1)), 1)
+        least = LANE_STEPS if lanes > 1 else 1  # between chunks the host looks at each lane
+        wanted = min(_CHUNK_STEPS, max(least, _CHUNK_BYTES // each_step))
     limit = min(wanted, every or n_steps, n_steps)
     if unit > limit:
         return next((part for part in range(limit, limit // 2, -1) if unit % part == 0), limit)
@@ -74,7 +80,7 @@ def chunk_steps(net: Network, plan: Plan, n_steps: int, chunk_ms: float | None, 
     return limit // unit * unit
 
 
-def _to_host(net: Network, harvest: Harvest, plan: Plan, tick: int, n_steps: int) -> dict[str, np.ndarray[Any, Any]]:
+def to_host(net: Network, harvest: Harvest, plan: Plan, tick: int, n_steps: int) -> dict[str, np.ndarray[Any, Any]]:
     """Records of a chunk as flat named arrays."""
     out: dict[str, np.ndarray[Any, Any]] = {}
     for g, (steps, ids, fraction) in harvest.events.items():
@@ -136,23 +142,12 @@ class _Driver:
             if not all(self.machine.is_finite(chunk)):
                 break
         state = self.machine.whole(state)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(state.groups[names[group]].membrane):
-            bad = ~np.isfinite(np.asarray(leaf))
-            if bad.any():
-                index = int(np.argmax(bad))
-                where = next(m for m in reversed(self.net.groups[names[group]].members) if m[1] <= index)
-                variable = (
-                    "".join(str(p) for p in path)
-                    .replace(".neuron", "")
-                    .replace("['", ".")
-                    .replace("']", "")
-                    .lstrip(".")
-                )
-                return (
-                    f"population {where[0]!r}: {variable.removeprefix('receptors.')} of neuron {index - where[1]} is "
-                    f"not finite at step {int(state.tick)} (t = {int(state.tick) * self.net.dt_ms:g} ms); check the "
-                    "input there, or choose a smaller dt_ms"
-                )
+        found = not_finite(self.net, state, names[group])
+        if found is not None:
+            return (
+                f"population {found[0]!r}: {found[1]} is not finite at step {int(state.tick)} "
+                f"(t = {int(state.tick) * self.net.dt_ms:g} ms); check the input there, or choose a smaller dt_ms"
+            )
         return f"population {group!r}: state is not finite by step {int(state.tick)}"
 
 
@@ -201,9 +196,9 @@ def simulate(
     asked = [record] if isinstance(record, records.AbstractRecord) else list(record)
     xs = check_inputs(net, inputs, n_steps)
     check_floats(net)
-    state, capacity = _begin(net, state, options.get("capacity"))
+    state, capacity = begin(net, state, options.get("capacity"))
     first = int(state.tick)
-    _check_span(net, first, first + n_steps, bool(options.get("continued")))
+    check_span(net, first, first + n_steps, bool(options.get("continued")))
     every = None
     if checkpoint is not None and checkpoint.every_ms is not None:
         every = min(to_steps("checkpoint.every_ms", checkpoint.every_ms, net.dt_ms), n_steps)
@@ -231,7 +226,7 @@ def simulate(
                     raise SimulationError(result, driver.whole())
                 break
             harvest = machine.harvest(driver.plan, chunk)
-            store.append(first + done, _to_host(net, harvest, driver.plan, first + done, now))
+            store.append(first + done, to_host(net, harvest, driver.plan, first + done, now))
             driver.state = chunk.state
             done += now
             if checkpoint is not None and (done == n_steps or (every and done % every == 0)):
@@ -242,7 +237,7 @@ def simulate(
     return assemble(net, driver.plan, store, driver.whole(), first, result, (driver.wall_s, driver.compile_s))
 
 
-def _begin(net: Network, state: NetworkState | None, capacity: int | None) -> tuple[NetworkState, int]:
+def begin(net: Network, state: NetworkState | None, capacity: int | None) -> tuple[NetworkState, int]:
     """State to start from, and its room: a sixteenth of the largest group, at least 64; it grows as needed."""
     capacity = initial_capacity(net, capacity)
     if state is None:
@@ -261,7 +256,7 @@ def initial_capacity(net: Network, capacity: int | None) -> int:
     return int(capacity)
 
 
-def _check_span(net: Network, first: int, last: int, continued: bool) -> None:
+def check_span(net: Network, first: int, last: int, continued: bool) -> None:
     if last >= 2**31:
         raise ValueError(
             f"simulate.duration_ms: the run would end at {last * net.dt_ms:g} ms; allowed: below 2^31 steps, "

@@ -59,6 +59,10 @@ class AbstractStimulus(Parameters):
                 )
         return self
 
+    def up_to(self, field: str, value: float) -> "AbstractStimulus":
+        """The stimulus with room for values of a field up to this one, where a size depends on the largest."""
+        return self
+
     def take(self, index: np.ndarray[Any, Any]) -> "AbstractStimulus":
         """The stimulus for some of its target neurons, shape (k,), as one device of several has them.
 

@@ -149,6 +149,12 @@ class Poisson(AbstractStimulus):
         self.weights = event_weights("Poisson", weights)
         self.max_rate_Hz = _bound("Poisson", self.rate_Hz, max_rate_Hz)
 
+    def up_to(self, field: str, value: float) -> "Poisson":
+        if field != "rate_Hz" or value <= self.max_rate_Hz:
+            return self
+        key = "weight" if self.weights.unit == "1" else f"weight_{self.weights.unit}"
+        return Poisson(self.target, rate_Hz=self.rate_Hz, max_rate_Hz=value, **{key: dict(self.weights.values)})
+
     def prepare(self, index: Array, dt_ms: float) -> tuple[list[Array], Array]:
         terms = poisson_terms(self.max_rate_Hz * dt_ms * 1e-3)
         return list(poisson_survival(self.rate_Hz * (dt_ms * 1e-3), terms)), index

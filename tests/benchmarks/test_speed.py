@@ -26,6 +26,7 @@ OWN = {
     "poisson": {"ns_per_draw", "ns_per_draw_each"},
     "compact": {"us_per_call"},
     "batch": {"lanes", "ratio", "one_run_s_per_bio_s"},
+    "sweep": {"runs_per_s_alone", "runs_per_s_8", "runs_per_s_64", "ratio_8", "ratio_64"},
     "growth": {"exponent", "of_each_n"},
     "build": {"final_MB", "grown_MB", "peak_over_final"},
 }
@@ -67,7 +68,7 @@ def test_networks(task: str) -> None:
 
 
 @pytest.mark.parametrize("native", [None, False])
-@pytest.mark.parametrize("task", ["propagate", "poisson", "compact", "batch"])
+@pytest.mark.parametrize("task", ["propagate", "poisson", "compact", "batch", "sweep"])
 def test_operations(task: str, native: bool | None) -> None:
     line = measure(arguments(task), native)
     check(line, task)
