@@ -217,10 +217,13 @@ def _short_term() -> Iterator[Row]:
 
 
 def _surrogates() -> Iterator[Row]:
-    for surrogate in (js.surrogate.SuperSpike, js.surrogate.Triangle, js.surrogate.Arctangent, js.surrogate.Sigmoid):
+    s = js.surrogate
+    shapes = (s.SuperSpike, s.Triangle, s.Arctangent, s.Sigmoid, s.Boxcar, s.Exponential, s.Gaussian, s.MultiGaussian)
+    for surrogate in (*shapes, s.StraightThrough):
 
         def build(k: float, surrogate: Any = surrogate) -> js.Network:
-            E = js.Population(js.neurons.DiscreteLIF(), N, surrogate=surrogate(k=2.0 * k))
+            shape = surrogate() if surrogate is s.StraightThrough else surrogate(k=2.0 * k)
+            E = js.Population(js.neurons.DiscreteLIF(), N, surrogate=shape)
             return js.Network({"E": E}, stimuli={"in": js.stimuli.Constant("E", drive=0.3)}, dt_ms=1.0)
 
         yield Row(surrogate.__name__, build, watch="E.v", learns=True, shows=False)
