@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from ._ann import Activation, Ann, check_batch
 from ._cache import calibrate_cached
@@ -12,6 +12,7 @@ from ._equinox import read_equinox
 from ._first_spike import FirstSpike, first_spike
 from ._fold import fold
 from ._layers import read_layers
+from ._network import Mode
 
 MODES = ("rate", "signed", "exact", "first-spike")
 
@@ -70,7 +71,7 @@ def convert(ann: Ann, calibration: Any, mode: str = "rate", **options: Unpack[Op
     settings = (folded, data, options.get("thresholds", Percentile()), n_steps)
     cache = options.get("cache")
     found = calibrate(*settings) if cache is None else calibrate_cached(*settings, cache)
-    return make(folded, found, mode, n_steps)  # type: ignore[arg-type]
+    return make(folded, found, cast(Mode, mode), n_steps)
 
 
 def from_equinox(

@@ -1,7 +1,8 @@
 """Equinox models: traced by JAX with their layers as opaque marks, so that any code between the layers is followed."""
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -96,10 +97,9 @@ def read_equinox(model: Any, input_shape: Shape, *, state: eqx.nn.State | None =
 
 def _caller(model: Any, state: Any) -> Callable[[Any], Any]:
     """The model as a function of one sample: with its state and without a key where it asks for them."""
-    try:
+    names: Mapping[str, Any] = {}
+    with contextlib.suppress(TypeError, ValueError):
         names = inspect.signature(model).parameters
-    except (TypeError, ValueError):
-        names = {}  # type: ignore[assignment]
 
     def call(x: Any) -> Any:
         options = {"key": None} if "key" in names else {}

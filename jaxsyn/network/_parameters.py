@@ -89,8 +89,8 @@ def replaced(
     new |= {leaf: new[leaf][0] for leaf in single}
     changed = with_leaves(net, new)
     numbered = jax.tree.unflatten(structure, range(len(old)))
-    for g in sorted({known[p].group for p in values if known[p].starts}):  # type: ignore[type-var]
-        group, leaves = changed.groups[g], variables(numbered.groups[g].start)  # type: ignore[index]
+    for g in sorted({a.group for p in values if (a := known[p]).starts and a.group is not None}):
+        group, leaves = changed.groups[g], variables(numbered.groups[g].start)
         given = {known[p].given for p in values if known[p].group == g}
         given |= {(m, v) for m, names in enumerate(group.given) for v in names}
         for variable, fresh in variables(_fresh_start(group)).items():

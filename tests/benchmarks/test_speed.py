@@ -89,7 +89,8 @@ def test_what_operations_deliver() -> None:
     check(build, "build")
     assert build["run_s_per_bio_s"] is None
     assert build["synapses"] == 400 * 400
-    assert build["peak_over_final"] == pytest.approx(build["grown_MB"] / build["final_MB"], rel=0.1)
+    ratio = build["grown_MB"] / build["final_MB"]  # of numbers rounded to 0.1 MB: little where memory is used again
+    assert build["peak_over_final"] == pytest.approx(ratio, rel=0.1, abs=0.1)
 
 
 @pytest.mark.parametrize("task", ["ff", "rec"])
