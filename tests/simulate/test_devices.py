@@ -23,6 +23,7 @@ PATIENCE = (
 
 def test_eight_devices_give_the_spikes_of_one() -> None:
     env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {PATIENCE}", "JAX_PLATFORMS": "cpu"}
+    env.pop("PYTEST_ADDOPTS", None)  # what is asked of the whole suite, such as a coverage, is not asked of this file
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "devices.py")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=HERE.parent.parent, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
