@@ -32,11 +32,14 @@ from ._distance import GaussianKernel as GaussianKernel
 from ._distance import Grid as Grid
 from ._distance import Positions as Positions
 from ._distributions import AbstractDistribution as AbstractDistribution
+from ._distributions import Draws as Draws
 from ._distributions import LogNormal as LogNormal
 from ._distributions import Normal as Normal
 from ._distributions import TruncatedNormal as TruncatedNormal
 from ._distributions import Uniform as Uniform
 from ._distributions import Value as Value
+from ._distributions import fixed_values as fixed_values
+from ._distributions import parts_of as parts_of
 from ._distributions import sample_values as sample_values
 from ._edges import AbstractRule as AbstractRule
 from ._edges import EdgeList as EdgeList
@@ -52,6 +55,7 @@ from ._graph import arrange as arrange
 from ._graph import build_graph as build_graph
 from ._graph import padded_size as padded_size
 from ._key import GraphKey as GraphKey
+from ._order import Order as Order
 from ._pool import AvgPool as AvgPool
 from ._pool import BoundPool as BoundPool
 from ._pool import MaxPool as MaxPool

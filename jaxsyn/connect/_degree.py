@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from . import _checks as check
-from ._draw import CHUNK, EdgeWriter, Int64s, PairSpace, any_pairs, below, distinct_pairs, distinct_rows
-from ._edges import AbstractRule, EdgeList, Expected, Int32s, empty_edges
+from ._draw import CHUNK, EdgeWriter, PairSpace, any_pairs, below, distinct_pairs, distinct_rows
+from ._edges import AbstractRule, EdgeList, Expected, Int32s, Int64s, empty_edges
 from ._key import GraphKey
 
 _ENOUGH = "Choose a smaller number, or allow multapses=True."
@@ -76,8 +76,7 @@ class FixedOutDegree(AbstractRule):
         """Draw the edges, sorted by (pre, post); see `AbstractRule.build`."""
         skip_self = same_population and not self.autapses
         targets = _partners(self, key, n_pre, n_post, skip_self)
-        pre = np.repeat(np.arange(n_pre, dtype=np.int32), self.k)
-        return EdgeList(pre, targets, is_sorted=True)
+        return EdgeList.of_rows(np.arange(n_pre + 1) * self.k, targets)
 
     def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
         """See `AbstractRule.expected`."""
@@ -117,7 +116,7 @@ class FixedTotal(AbstractRule):
         if not self.n:
             return empty_edges()
         generator = key.generator("edges")
-        writer = EdgeWriter(self.n)
+        writer = EdgeWriter(n_pre, self.n)
         if self.multapses:
             flat = any_pairs(generator, space, self.n)
             for start in range(0, self.n, CHUNK):
@@ -187,5 +186,4 @@ def _by_source(sources: Int32s, k: int, n_pre: int) -> EdgeList:
     row_ptr = np.arange(0, sources.size + 1, k, dtype=np.int32)
     by_target = csr_array((np.ones(sources.size, np.int8), sources, row_ptr), shape=(n_post, n_pre))
     by_source = by_target.tocsc()
-    pre = np.repeat(np.arange(n_pre, dtype=np.int32), np.diff(by_source.indptr))
-    return EdgeList(pre, np.asarray(by_source.indices, np.int32), is_sorted=True)
+    return EdgeList.of_rows(by_source.indptr, np.asarray(by_source.indices, np.int32))

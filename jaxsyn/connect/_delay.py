@@ -1,11 +1,15 @@
 """Delays on the time grid."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from . import _checks as check
 from ._distributions import AbstractDistribution, Value, fixed_values
 from ._edges import Int32s
+
+Steps = npt.NDArray[Any]  # whole numbers
 
 _TOLERANCE = 1e-6  # of a step
 _CHUNK = 1 << 16
@@ -62,7 +66,7 @@ def delay_to_steps(delay_ms: npt.ArrayLike, dt_ms: float, *, sampled: bool) -> I
 
 def sample_delays(
     value: Value, n_edges: int, dt_ms: float, generator: np.random.Generator, *, name: str = "delay_ms"
-) -> Int32s:
+) -> Steps:
     """Resolve a number, an array or a distribution of delays in ms to steps.
 
     Args:
@@ -72,7 +76,7 @@ def sample_delays(
         generator: Where a distribution draws from.
         name: What to call the delay in an error.
     Returns:
-        Delays in steps, int32, shape () for a number, else (edges,).
+        Delays in steps, shape () for a number, else (edges,): drawn ones in the smallest unsigned type that holds them.
     Raises:
         ValueError: as `delay_to_steps`.
     Example:
@@ -82,10 +86,13 @@ def sample_delays(
     """
     if not isinstance(value, AbstractDistribution):
         return delay_to_steps(fixed_values(value, (n_edges,), name), dt_ms, sampled=False)
-    steps = np.empty(n_edges, np.int32)
+    steps: Steps = np.empty(n_edges, np.uint8)
     for start in range(0, n_edges, _CHUNK):
-        n = min(_CHUNK, n_edges - start)
-        steps[start : start + n] = delay_to_steps(value.sample(generator, n), dt_ms, sampled=True)
+        part = delay_to_steps(value.sample(generator, min(_CHUNK, n_edges - start)), dt_ms, sampled=True)
+        longest = int(part.max())
+        if longest > np.iinfo(steps.dtype).max:
+            steps = steps.astype(np.min_scalar_type(longest))
+        steps[start : start + part.size] = part
     return steps
 
 

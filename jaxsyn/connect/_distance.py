@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _checks as check
-from ._draw import Int64s, raw, room_for, sorted_edges
-from ._edges import AbstractRule, EdgeList, Expected
+from ._draw import raw, room_for, sorted_edges
+from ._edges import AbstractRule, EdgeList, Expected, Int64s
 from ._exact import Floats, exp
 from ._key import GraphKey
 from ._pairs import sheet, sheet_pairs

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,8 +11,6 @@ import numpy.typing as npt
 
 from . import _checks as check
 from ._exact import Floats, exp, log, normal_cdf, normal_quantile
-
-_CHUNK = 1 << 16
 
 
 class AbstractDistribution(abc.ABC):
@@ -31,11 +30,16 @@ class AbstractDistribution(abc.ABC):
     ) -> npt.NDArray[Any]:
         """Draw values of the given shape; computed as float64, stored as `dtype`."""
         out = np.empty(shape, dtype)
-        flat = out.reshape(-1)
-        for start in range(0, flat.size, _CHUNK):
-            part = flat[start : start + _CHUNK]
-            part[:] = self.transform(generator.random(part.size))
+        flat, end = out.reshape(-1), 0
+        for part in self.parts(generator, flat.size):
+            flat[end : end + part.size] = part
+            end += part.size
         return out
+
+    def parts(self, generator: np.random.Generator, n: int, size: int = 1 << 16) -> Iterator[Floats]:
+        """The n values that `sample` draws, float64, in parts of a size."""
+        for start in range(0, n, size):
+            yield self.transform(generator.random(min(size, n - start)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,8 +222,73 @@ def sample_values(
 
 
 def fixed_values(value: Any, shape: tuple[int, ...], name: str) -> Floats:
-    """A number or an array of exactly this shape, as finite float64."""
+    """A number or an array of exactly this shape, as finite float64.
+
+    Args:
+        value: The number or the array.
+        shape: Shape of an array.
+        name: What to call the value in an error.
+    Returns:
+        The values, shape () for a number.
+    Raises:
+        ValueError: not finite, an array of another shape, or neither.
+    Example:
+        >>> fixed_values([1, 2], (2,), "weight_mV").tolist()
+        [1.0, 2.0]
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         raise check.refuse(name, repr(value), "a number, an array or a distribution", "Give one of these.")
     return check.finite(name, array, shape if array.ndim else ())
+
+
+class Draws:
+    """Values of a distribution that are drawn whenever they are read, the same ones each time: none is kept.
+
+    Args:
+        distribution: What they are drawn from.
+        n: Number of values.
+        generator: Makes the generator that they are drawn with, at the start of its stream.
+        dtype: Their type.
+    Example:
+        >>> draws = Draws(Uniform(0.0, 1.0), 1000, lambda: np.random.default_rng(0), np.float32)
+        >>> [part.size for part in draws.parts(600)], draws.all().shape
+        ([600, 400], (1000,))
+    """
+
+    ndim = 1
+
+    def __init__(
+        self,
+        distribution: AbstractDistribution,
+        n: int,
+        generator: Callable[[], np.random.Generator],
+        dtype: npt.DTypeLike,
+    ) -> None:
+        self._distribution, self.size, self._generator, self.dtype = distribution, n, generator, np.dtype(dtype)
+
+    def parts(self, size: int) -> Iterator[npt.NDArray[Any]]:
+        """The values in parts of a size."""
+        for part in self._distribution.parts(self._generator(), self.size, size):
+            yield part.astype(self.dtype)
+
+    def all(self) -> npt.NDArray[Any]:
+        """All values, shape (n,)."""
+        return self._distribution.sample(self._generator(), self.size, self.dtype)
+
+
+def parts_of(values: npt.NDArray[Any] | Draws, size: int) -> Iterator[npt.NDArray[Any]]:
+    """Values, shape (n,), in parts of a size.
+
+    Args:
+        values: An array, or values that are yet to be drawn.
+        size: Values of a part; the last one may be shorter.
+    Example:
+        >>> [part.tolist() for part in parts_of(np.arange(3), 2)]
+        [[0, 1], [2]]
+    """
+    if isinstance(values, Draws):
+        yield from values.parts(size)
+        return
+    for start in range(0, values.size, size):
+        yield values[start : start + size]

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ._edges import EdgeList, Int32s
+from ._edges import EdgeList, Int32s, Int64s
 from ._exact import log, log1p_negative
 
-Int64s = npt.NDArray[np.int64]
 CHUNK = 1 << 16  # these many words at a time: what is worked on stays in the second-level cache
 
 
@@ -60,14 +59,14 @@ class PairSpace:
         """Number of allowed pairs."""
         return self.n_pre * self.columns
 
-    def decode(self, flat: Int64s, pre: Int32s, post: Int32s) -> None:
-        """Write source and target of the numbered pairs into `pre` and `post`."""
+    def decode(self, flat: Int64s, post: Int32s) -> Int64s:
+        """Write the targets of the numbered pairs into `post`; their sources are returned."""
         rows = flat // self.columns
         columns = flat - rows * self.columns
         if self.skip_self:
             columns += columns >= rows
-        pre[:] = rows
         post[:] = columns
+        return rows
 
 
 def bernoulli(generator: np.random.Generator, n: int, p: float) -> Iterator[Int64s]:
@@ -102,41 +101,34 @@ def room_for(mean: float, variance: float) -> int:
 
 
 class EdgeWriter:
-    """Collects chunks of pairs into two arrays that are allocated once.
+    """Collects chunks of pairs that come in the order (pre, post): an array of targets, and where each source starts.
 
     Args:
+        n_pre: Number of source neurons.
         room: Expected upper bound of the number of edges; more are taken, at the price of a copy.
     """
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, n_pre: int, room: int) -> None:
         self.room = room
-        self._pre = np.empty(room, np.int32)
+        self._starts = np.zeros(n_pre + 1, np.int64)
         self._post = np.empty(room, np.int32)
         self._n = 0
 
-    def _reserve(self, n: int) -> tuple[Int32s, Int32s]:
-        end = self._n + n
-        if end > self._pre.size:
-            more = np.empty(max(n, self._pre.size // 8), np.int32)
-            self._pre, self._post = np.concatenate([self._pre, more]), np.concatenate([self._post, more])
-        where = slice(self._n, end)
-        self._n = end
-        return self._pre[where], self._post[where]
-
     def pairs(self, space: PairSpace, flat: Int64s) -> None:
         """Append numbered pairs."""
-        pre, post = self._reserve(flat.size)
-        space.decode(flat, pre, post)
-
-    def edges(self, pre: npt.ArrayLike, post: npt.ArrayLike, n: int) -> None:
-        """Append n edges."""
-        to_pre, to_post = self._reserve(n)
-        to_pre[:] = pre
-        to_post[:] = post
+        if not flat.size:
+            return
+        begin, self._n = self._n, self._n + flat.size
+        if self._n > self._post.size:
+            self._post = np.concatenate([self._post, np.empty(max(flat.size, self._post.size // 8), np.int32)])
+        pre = space.decode(flat, self._post[begin : self._n])
+        first, last = int(pre[0]), int(pre[-1])
+        self._starts[first + 1 : last + 2] += np.bincount(pre - first)
 
     def finish(self) -> EdgeList:
-        """The edges, which were appended in the order (pre, post)."""
-        return EdgeList(self._pre[: self._n], self._post[: self._n], is_sorted=True, room=self.room)
+        """The edges."""
+        np.cumsum(self._starts, out=self._starts)
+        return EdgeList.of_rows(self._starts, self._post[: self._n], room=self.room)
 
 
 def sorted_edges(pairs: list[Int64s], n_pre: int, n_post: int, room: int) -> EdgeList:
@@ -144,7 +136,7 @@ def sorted_edges(pairs: list[Int64s], n_pre: int, n_post: int, room: int) -> Edg
     flat = np.concatenate(pairs) if pairs else np.zeros(0, np.int64)
     flat.sort()
     space = PairSpace(n_pre, n_post, skip_self=False)
-    writer = EdgeWriter(max(room, flat.size))
+    writer = EdgeWriter(n_pre, max(room, flat.size))
     for start in range(0, flat.size, CHUNK):
         writer.pairs(space, flat[start : start + CHUNK])
     return writer.finish()

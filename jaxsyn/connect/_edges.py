@@ -1,9 +1,8 @@
 """What a rule gives: a list of edges. And what every rule promises."""
 
 import abc
-import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +11,15 @@ from . import _checks as check
 from ._key import GraphKey
 
 Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class EdgeList:
     """The synapses of one projection: edge e goes from neuron `pre[e]` to neuron `post[e]`.
 
-    Per-synapse weights and delays stand in the order of this list. Rules that draw give it sorted by (pre, post).
+    Per-synapse weights and delays stand in the order of this list. Rules that draw give it sorted by (pre, post); of a
+    sorted list only where the edges of each source start is kept, not the source of each edge.
 
     Args:
         pre: Source neuron of each edge, int32, shape (edges,).
@@ -36,19 +36,69 @@ class EdgeList:
         2
     """
 
-    pre: Int32s
-    post: Int32s
-    weight: Floats | None = None
-    is_sorted: bool = False
-    room: int = 0
-
-    def __post_init__(self) -> None:
-        shapes = [a.shape for a in (self.pre, self.post, self.weight) if a is not None]
-        if any(shape != (self.pre.size,) for shape in shapes):
+    def __init__(
+        self, pre: Int32s, post: Int32s, weight: Floats | None = None, *, is_sorted: bool = False, room: int = 0
+    ) -> None:
+        shapes = [a.shape for a in (pre, post, weight) if a is not None]
+        if any(shape != (pre.size,) for shape in shapes):
             raise ValueError(f"EdgeList: got arrays of shapes {shapes}; allowed: flat arrays of one length.")
+        self.post, self.weight, self.room = post, weight, room
+        self.starts: Int64s | None = None
+        self._pre = pre
+        if is_sorted:
+            self.starts = np.searchsorted(pre, np.arange(int(pre[-1]) + 2 if pre.size else 1))
+            self._pre = pre[:0]
+
+    @classmethod
+    def of_rows(cls, starts: npt.NDArray[Any], post: Int32s, *, room: int = 0) -> Self:
+        """The edges of each source, one source after the other.
+
+        Args:
+            starts: Where the edges of each source start, and the number of edges, shape (sources + 1,).
+            post: Target neuron of each edge, rising for each source.
+            room: As for the list.
+        Returns:
+            A sorted list.
+        Example:
+            >>> EdgeList.of_rows(np.array([0, 2, 3]), np.array([0, 1, 0], np.int32)).pre.tolist()
+            [0, 0, 1]
+        """
+        edges = cls(post[:0], post[:0], room=room)
+        edges.starts, edges.post = np.asarray(starts, np.int64), post
+        return edges
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the edges are known to be sorted by (pre, post)."""
+        return self.starts is not None
+
+    @property
+    def pre(self) -> Int32s:
+        """Source neuron of each edge, int32, shape (edges,)."""
+        return self.sources(slice(0, len(self)))
+
+    def sources(self, where: slice | npt.NDArray[Any]) -> Int32s:
+        """Source neurons of some edges: a slice with both ends, or indices."""
+        if self.starts is None:
+            some: Int32s = self._pre[where]
+            return some
+        if not isinstance(where, slice):
+            return (np.searchsorted(self.starts, where, side="right") - 1).astype(np.int32)
+        begin, end = where.start, min(where.stop, len(self))
+        if end <= begin:
+            return np.zeros(0, np.int32)
+        first, last = np.searchsorted(self.starts, [begin, end - 1], side="right") - 1
+        ends = np.clip(self.starts[first : last + 2], begin, end)
+        return np.repeat(np.arange(first, last + 1, dtype=np.int32), ends[1:] - ends[:-1])
+
+    def onto(self, post: Int32s, *, is_sorted: bool) -> "EdgeList":
+        """The same edges with other targets; `is_sorted`: the order is still that of (pre, post)."""
+        if self.starts is not None and is_sorted:
+            return EdgeList.of_rows(self.starts, post, room=self.room)
+        return EdgeList(self.pre, post, self.weight, room=self.room)
 
     def __len__(self) -> int:
-        return self.pre.size
+        return self.post.size
 
 
 class Expected(NamedTuple):
@@ -145,4 +195,4 @@ def join_edges(parts: Sequence[EdgeList], sizes: Sequence[int]) -> EdgeList:
 
 def empty_edges(*, room: int = 0) -> EdgeList:
     """An edge list without edges."""
-    return EdgeList(np.zeros(0, np.int32), np.zeros(0, np.int32), is_sorted=True, room=room)
+    return EdgeList.of_rows(np.zeros(1, np.int64), np.zeros(0, np.int32), room=room)

@@ -25,8 +25,7 @@ class OneToOne(AbstractRule):
     def build(self, n_pre: int, n_post: int, *, key: GraphKey, same_population: bool) -> EdgeList:
         """The edges, sorted by (pre, post); see `AbstractRule.build`."""
         check.same_size("OneToOne", n_pre, n_post)
-        neurons = np.arange(n_pre, dtype=np.int32)
-        return EdgeList(neurons, neurons, is_sorted=True)
+        return EdgeList.of_rows(np.arange(n_pre + 1), np.arange(n_pre, dtype=np.int32))
 
     def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
         """See `AbstractRule.expected`."""
@@ -58,11 +57,10 @@ class AllToAll(AbstractRule):
         if not n_pre or not n_post:
             return empty_edges()
         skip_self = same_population and not self.autapses
-        pre = np.repeat(np.arange(n_pre, dtype=np.int32), n_post - skip_self)
-        post = np.tile(np.arange(n_post - skip_self, dtype=np.int32), n_pre)
+        post = np.tile(np.arange(n_post - skip_self, dtype=np.int32), (n_pre, 1))
         if skip_self:
-            post += post >= pre
-        return EdgeList(pre, post, is_sorted=True)
+            post += post >= np.arange(n_pre)[:, None]
+        return EdgeList.of_rows(np.arange(n_pre + 1) * post.shape[1], post.reshape(-1))
 
     def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:
         """See `AbstractRule.expected`."""

@@ -1,6 +1,7 @@
 """The sparse graph that the kernels walk: rows of (delay, source), each with its targets."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -11,9 +12,10 @@ import numpy.typing as npt
 
 from ..kernels import target_blocks
 from . import _checks as check
+from ._distributions import Draws
 from ._edges import EdgeList, Int32s
+from ._order import CHUNK, Order, Partition
 
-_CHUNK = 1 << 18
 _COARSE_BITS = 12  # parts of the coarse sort: 2^12, each small enough for the cache
 _MOST_CLASSES = 1 << 16
 _LARGE = 1 << 24  # longer delays are found by sorting, not by marking
@@ -152,11 +154,11 @@ def build_graph(
     *,
     span: tuple[int, int] | None = None,
     compact: bool = False,
-) -> tuple[SparseGraph, Int32s | None]:
+) -> tuple[SparseGraph, Order]:
     """Sort edges by (delay, pre, post) into a `SparseGraph`.
 
-    Linear time, and no more than one array of int32 beyond the edges and the result. Edges that are sorted by
-    (pre, post) and share one delay are taken as they are.
+    Linear time. Edges that are sorted by (pre, post) take no memory beyond themselves and the result; others an index
+    of int32.
 
     Args:
         edges: The edges.
@@ -167,20 +169,20 @@ def build_graph(
             shapes (see `delay_span`); None makes rows for the delays that there are.
         compact: Targets take two bytes instead of four.
     Returns:
-        The graph, and the order in which it holds the edges: synapse s is edge `order[s]`, shape (edges,); None where
-        it is the order of the list.
+        The graph, and the order in which it holds the edges: synapse s is edge `order.indices()[s]`.
     Raises:
         ValueError: negative or non-integer delays, wrong shape, neurons out of range, more than 2^31 - 2 synapses or
             as many rows.
     Example:
         >>> edges = EdgeList(np.array([1, 0], np.int32), np.array([0, 2], np.int32))
         >>> graph, order = build_graph(edges, 1, n_pre=2, n_post=3)
-        >>> graph.row_ptr.tolist(), order.tolist()
+        >>> graph.row_ptr.tolist(), order.indices().tolist()
         ([0, 1, 2], [1, 0])
     """
     steps = _check_steps(delay_steps, len(edges))
     check.synapses("build_graph", len(edges))
-    _check_range(edges.pre, n_pre, "source")
+    ends = [0, len(edges) - 1] if edges.is_sorted else np.arange(len(edges))
+    _check_range(edges.sources(np.asarray(ends, np.int64)) if len(edges) else edges.post, n_pre, "source")
     _check_range(edges.post, n_post, "target")
     delays = _distinct(steps)
     if span is not None:
@@ -189,58 +191,66 @@ def build_graph(
     n_classes = target_blocks(index, n_post) * delays.size
     n_rows = n_classes * n_pre
     check.synapses("build_graph: delays x source neurons", n_rows)
-    rows = _Rows(edges, steps, delays, n_pre, blocks=n_classes > delays.size)
-    row_ptr = _row_pointers(rows, n_rows)
-    is_sorted = edges.is_sorted or _is_sorted(edges.pre, edges.post)
-    order = None
-    if is_sorted and 1 < n_classes <= _MOST_CLASSES:
-        order, _ = _partition(rows.classes, len(edges), n_classes)
-    elif not is_sorted or n_classes > 1:
-        order = _order_in_full(rows, edges.post, n_rows, n_post)
-    size = padded_size(max(len(edges), edges.room))
-    post = _arranged(edges.post, order, size, index)
+    classes = _Classes(steps, delays, edges.post if n_classes > delays.size else None)
+
+    def rows(where: Any) -> npt.NDArray[Any]:
+        pre = edges.sources(where)
+        return pre if n_classes == 1 else classes(where) * n_pre + pre
+
+    row_ptr = _row_pointers(rows, edges, n_classes, n_rows)
+    order = Order(len(edges))
+    if n_classes > _MOST_CLASSES or not (edges.is_sorted or _is_sorted(edges)):
+        order = Order(len(edges), _order_in_full(rows, edges.post, n_rows, n_post))
+    elif n_classes > 1:
+        order = Order(len(edges), Partition(classes, len(edges), n_classes))
+    post = aligned_empty(padded_size(max(len(edges), edges.room)), index)
+    order.put(edges.post, post, lambda part: part.astype(index))
     graph = SparseGraph(to_device(row_ptr), to_device(post), to_device(delays), n_pre, n_post)
     return graph, order
 
 
 def arrange(
-    values: npt.NDArray[Any], order: Int32s | None, graph: SparseGraph, dtype: npt.DTypeLike, *, scale: float = 1.0
+    values: Sequence[npt.NDArray[Any] | Draws],
+    order: Order,
+    graph: SparseGraph,
+    dtype: npt.DTypeLike,
+    scales: Sequence[float] | None = None,
 ) -> jax.Array:
     """Per-edge values in the order and padding of the graph: zeros behind the last synapse.
 
     Args:
-        values: One value for each edge of the list that the graph was built from, shape (edges,).
+        values: For each row of the result one value for each edge of the list that the graph was built from, shape
+            (edges,), or one for all, shape ().
         order: What `build_graph` returned.
         graph: The graph.
         dtype: Type of the result; integers are rounded.
-        scale: The values are divided by it, a power of two.
+        scales: What the values of each row are divided by; None divides none.
     Returns:
-        The values, shape (n_padded,).
+        The values, shape (rows, n_padded).
     Example:
         >>> edges = EdgeList(np.array([1, 0], np.int32), np.array([0, 2], np.int32))
         >>> graph, order = build_graph(edges, 1, n_pre=2, n_post=3)
-        >>> arrange(np.array([5.0, 7.0]), order, graph, np.float32)[:2].tolist()
-        [7.0, 5.0]
+        >>> arrange([np.array([5.0, 7.0])], order, graph, np.float32)[:, :2].tolist()
+        [[7.0, 5.0]]
     """
-    return to_device(_arranged(values, order, graph.n_padded, dtype, scale))
+    out = aligned_empty(len(values) * graph.n_padded, dtype).reshape(len(values), -1)
+    for row, value, scale in zip(out, values, scales or [1.0] * len(values), strict=True):
+        convert = functools.partial(_stored, dtype=out.dtype, scale=scale)
+        if value.ndim:
+            order.put(value, row, convert)
+        else:
+            row[:] = convert(np.asarray(value).reshape(1))
+    return to_device(out)
 
 
-def _arranged(
-    values: npt.NDArray[Any], order: Int32s | None, size: int, dtype: npt.DTypeLike, scale: float = 1.0
-) -> npt.NDArray[Any]:
-    """Values in another order and type, without what a type of two bytes does not hold of a target."""
-    out = aligned_empty(size, dtype)
-    for start in range(0, values.size, _CHUNK):
-        where = slice(start, min(start + _CHUNK, values.size))
-        part = values[where] if order is None else values[order[where]]
-        if values.dtype.kind == "f" and out.dtype.kind == "i":
-            part = np.rint(part / scale)
-        out[where] = part.astype(out.dtype)
-    out[values.size :] = 0
-    return out
+def _stored(part: npt.NDArray[Any], dtype: np.dtype[Any], scale: float) -> npt.NDArray[Any]:
+    """Values as they are stored."""
+    rounded = part.dtype.kind == "f" and dtype.kind == "i"
+    stored: npt.NDArray[Any] = (np.rint(part / scale) if rounded else part).astype(dtype)
+    return stored
 
 
-def _check_steps(delay_steps: int | npt.ArrayLike, n: int) -> Int32s:
+def _check_steps(delay_steps: int | npt.ArrayLike, n: int) -> npt.NDArray[Any]:
     steps = np.asarray(delay_steps)
     if steps.dtype.kind not in "iu":
         raise check.refuse("delay_steps", f"dtype {steps.dtype}", "whole steps", "Convert with delay_to_steps.")
@@ -248,7 +258,7 @@ def _check_steps(delay_steps: int | npt.ArrayLike, n: int) -> Int32s:
         raise check.refuse("delay_steps", f"shape {steps.shape}", f"() or ({n},)", "Give one delay for each edge.")
     if steps.size and (int(steps.min()) < 0 or int(steps.max()) > 2**31 - 1):
         raise check.refuse("delay_steps", f"{steps.min()} to {steps.max()}", "0 to 2^31 - 1", "Shorten the delays.")
-    return steps.astype(np.int32, copy=False)
+    return steps
 
 
 def _check_range(index: Int32s, n: int, side: str) -> None:
@@ -258,32 +268,30 @@ def _check_range(index: Int32s, n: int, side: str) -> None:
         )
 
 
-def _distinct(steps: Int32s) -> Int32s:
+def _distinct(steps: npt.NDArray[Any]) -> Int32s:
     """The distinct values, rising; by marking them, without a sort."""
     if steps.ndim == 0 or not steps.size:
-        return steps.reshape(-1)[:1] if steps.size else np.zeros(1, np.int32)
+        return steps.reshape(-1)[:1].astype(np.int32) if steps.size else np.zeros(1, np.int32)
     if int(steps.max()) >= _LARGE:
-        return np.unique(steps)
+        return np.unique(steps).astype(np.int32)
     seen = np.zeros(int(steps.max()) + 1, bool)
-    for start in range(0, steps.size, _CHUNK):
-        seen[steps[start : start + _CHUNK]] = True
+    for start in range(0, steps.size, CHUNK):
+        seen[steps[start : start + CHUNK]] = True
     return np.flatnonzero(seen).astype(np.int32)
 
 
-class _Rows:
-    """The row of each edge, computed for the edges asked for."""
+class _Classes:
+    """Which block of targets and which of the distinct delays edges have, as one number, for those asked for."""
 
-    def __init__(self, edges: EdgeList, steps: Int32s, delays: Int32s, n_pre: int, *, blocks: bool) -> None:
-        self._pre, self._steps, self._delays, self._n_pre = edges.pre, steps, delays, n_pre
-        self._post = edges.post if blocks else None
+    def __init__(self, steps: npt.NDArray[Any], delays: Int32s, post: Int32s | None) -> None:
+        self._steps, self._delays, self._post = steps, delays, post
         self._table = np.zeros(0, np.int64)
         if delays[-1] < _LARGE:
             self._table = np.zeros(int(delays[-1]) + 1, np.int64)
             self._table[delays] = np.arange(delays.size)
 
-    def classes(self, where: Any) -> npt.NDArray[np.int64]:
-        """Which block and which of the distinct delays each edge has, as one number."""
-        steps: Int32s = self._steps[where] if self._steps.ndim else self._steps
+    def __call__(self, where: Any) -> npt.NDArray[np.int64]:
+        steps = self._steps[where] if self._steps.ndim else self._steps
         classes: npt.NDArray[np.int64] = (
             self._table[steps] if self._table.size else np.searchsorted(self._delays, steps)
         )
@@ -291,68 +299,40 @@ class _Rows:
             classes = (self._post[where] >> _BLOCK_BITS).astype(np.int64) * self._delays.size + classes
         return classes
 
-    def __call__(self, where: Any) -> npt.NDArray[Any]:
-        pre: Int32s = self._pre[where]
-        alone = self._delays.size == 1 and self._post is None
-        return pre if alone else self.classes(where) * self._n_pre + pre
 
-    def __len__(self) -> int:
-        return self._pre.size
-
-
-def _row_pointers(rows: _Rows, n_rows: int) -> Int32s:
-    counts = np.zeros(n_rows, np.int64)
-    step = max(_CHUNK, n_rows)
-    for start in range(0, len(rows), step):
-        counts += np.bincount(rows(slice(start, start + step)), minlength=n_rows)
+def _row_pointers(rows: Callable[[Any], npt.NDArray[Any]], edges: EdgeList, n_classes: int, n_rows: int) -> Int32s:
     row_ptr = aligned_empty(n_rows + 1, np.int32)
-    row_ptr[0] = 0
-    np.cumsum(counts, out=row_ptr[1:])
-    return row_ptr
+    if edges.starts is not None and n_classes == 1:
+        row_ptr[: edges.starts.size] = edges.starts[: n_rows + 1]
+        row_ptr[edges.starts.size :] = len(edges)
+        return row_ptr
+    row_ptr[:] = 0
+    for start in range(0, len(edges), CHUNK):
+        np.add.at(row_ptr, rows(slice(start, min(start + CHUNK, len(edges)))) + 1, 1)
+    return np.cumsum(row_ptr, out=row_ptr)
 
 
-def _is_sorted(pre: Int32s, post: Int32s) -> bool:
-    for start in range(0, pre.size, _CHUNK):
-        end = start + _CHUNK + 1
+def _is_sorted(edges: EdgeList) -> bool:
+    pre, post = edges.pre, edges.post
+    for start in range(0, pre.size, CHUNK):
+        end = start + CHUNK + 1
         a, b = pre[start:end], post[start:end]
         if (a[1:] < a[:-1]).any() or ((a[1:] == a[:-1]) & (b[1:] < b[:-1])).any():
             return False
     return True
 
 
-def _order_in_full(rows: _Rows, post: Int32s, n_rows: int, n_post: int) -> Int32s:
+def _order_in_full(rows: Callable[[Any], npt.NDArray[Any]], post: Int32s, n_rows: int, n_post: int) -> Int32s:
     """The order that sorts edges by (row, post): a coarse partition by row, then a sort of each part in the cache."""
     shift = max(n_rows.bit_length() - _COARSE_BITS, 0)
-    order, starts = _partition(lambda where: rows(where) >> shift, len(rows), ((n_rows - 1) >> shift) + 1)
-    begin = 0
-    while begin < len(rows):
-        end = int(starts[np.searchsorted(starts, begin + _CHUNK)]) if begin + _CHUNK < len(rows) else len(rows)
+    coarse = Partition(lambda where: rows(where) >> shift, post.size, ((n_rows - 1) >> shift) + 1)
+    order, begin = coarse.indices(), 0
+    while begin < post.size:
+        end = post.size
+        if begin + CHUNK < post.size:
+            end = int(coarse.starts[np.searchsorted(coarse.starts, begin + CHUNK)])
         part = order[begin:end]
         keys = rows(part).astype(np.int64) * n_post + post[part]
         order[begin:end] = part[np.argsort(keys, kind="stable")]
         begin = end
     return order
-
-
-def _partition(classes: Any, n: int, n_classes: int) -> tuple[Int32s, npt.NDArray[np.int64]]:
-    """The stable order of n edges by class, and where each class starts: each chunk is sorted, its runs are copied."""
-    small = np.uint8 if n_classes <= 1 << 8 else np.uint16
-
-    def chunks() -> Iterator[tuple[int, npt.NDArray[Any]]]:
-        for start in range(0, n, _CHUNK):
-            yield start, classes(slice(start, min(start + _CHUNK, n))).astype(small)
-
-    counts = np.zeros(n_classes, np.int64)
-    for _, chunk in chunks():
-        counts += np.bincount(chunk, minlength=n_classes)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    place = starts[:-1].copy()
-    order = np.empty(n, np.int32)
-    for start, chunk in chunks():
-        local = np.argsort(chunk, kind="stable")
-        lengths = np.bincount(chunk, minlength=n_classes)
-        target = np.repeat(place - (np.cumsum(lengths) - lengths), lengths)
-        target += np.arange(target.size)
-        order[target] = local + start
-        place += lengths
-    return order, starts

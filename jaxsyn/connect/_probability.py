@@ -42,7 +42,7 @@ class FixedProbability(AbstractRule):
         mean, room, _ = self.expected(n_pre, n_post, same_population=same_population)
         check.synapses("FixedProbability", mean)
         space = PairSpace(n_pre, n_post, same_population and not self.autapses)
-        writer = EdgeWriter(room)
+        writer = EdgeWriter(n_pre, room)
         for flat in bernoulli(key.generator("edges"), space.size, self.p):
             writer.pairs(space, flat)
         return writer.finish()
@@ -103,9 +103,9 @@ class BlockModel(AbstractRule):
         pairs = []
         for space, p, first_pre, first_post in self._blocks(n_pre, n_post, same_population):
             for flat in bernoulli(generator, space.size, p):
-                pre, post = np.empty(flat.size, np.int32), np.empty(flat.size, np.int32)
-                space.decode(flat, pre, post)
-                pairs.append((pre.astype(np.int64) + first_pre) * n_post + (post + first_post))
+                post = np.empty(flat.size, np.int32)
+                pre = space.decode(flat, post)
+                pairs.append((pre + first_pre) * n_post + (post + first_post))
         return sorted_edges(pairs, n_pre, n_post, room)
 
     def expected(self, n_pre: int, n_post: int, *, same_population: bool) -> Expected:

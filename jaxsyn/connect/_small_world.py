@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _checks as check
-from ._draw import Int64s, below, raw, sorted_edges
-from ._edges import AbstractRule, EdgeList, Expected
+from ._draw import below, raw, sorted_edges
+from ._edges import AbstractRule, EdgeList, Expected, Int64s
 from ._key import GraphKey
 
 _ENTRIES = 1 << 22

@@ -76,8 +76,8 @@ class Machine:
     edge_s: float = 15.0e-9
     sort_s: float = 20.0e-9
     value_s: float = 14.0e-9
-    floor_bytes: float = 228e6
-    compile_bytes: float = 38e6
+    floor_bytes: float = 230e6
+    compile_bytes: float = 44e6
     equation_bytes: float = 0.07e6
     stored_bytes: float = 0.02e6
     sums_bytes: float = 60e6

@@ -15,6 +15,7 @@ from ..neurons import MembraneState
 from ..stimuli import AbstractStimulus, AbstractWaveform, Draw
 from . import _build as build
 from ._group import Group, GroupState
+from ._layout import Layout, check_names, levels
 from ._link import AbstractLink, LinkState, SparseLink, TransformLink
 from ._population import Population
 from ._projection import Projection
@@ -262,7 +263,7 @@ def _bytes(tree: Any) -> str:
 
 def lay_out(
     populations: Mapping[str, Population], projections: Mapping[str, Projection], dt_ms: float, seed: int, threads: int
-) -> build.Layout:
+) -> Layout:
     """Where each population stands, after checks of everything that needs no drawing."""
     if isinstance(dt_ms, bool) or not isinstance(dt_ms, float | int | np.number) or not 0 < dt_ms < np.inf:
         raise ValueError(f"Network.dt_ms: got {dt_ms!r}; allowed: a number > 0, such as 0.1")
@@ -270,20 +271,20 @@ def lay_out(
         raise ValueError(f"Network.seed: got {seed!r}; allowed: a whole number from 0 to 2^32 - 1")
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or not 1 <= threads <= 256:
         raise ValueError(f"Network.threads: got {threads!r}; allowed: a whole number from 1 to 256, at most the cores")
-    build.check_names(populations, projections)
+    check_names(populations, projections)
     build.check_step(populations, float(dt_ms))
-    return build.Layout(populations, build.levels(populations, projections, float(dt_ms)))
+    return Layout(populations, levels(populations, projections, float(dt_ms)))
 
 
 def bind_stimuli(
-    stimuli: Mapping[str, AbstractStimulus], populations: Mapping[str, Population], layout: build.Layout, dt_ms: float
+    stimuli: Mapping[str, AbstractStimulus], populations: Mapping[str, Population], layout: Layout, dt_ms: float
 ) -> dict[str, BoundStimulus]:
     """Stimuli checked for their targets, in the order of their names."""
     return {name: _bind_stimulus(name, s, populations, layout, dt_ms) for name, s in sorted(stimuli.items())}
 
 
 def _bind_stimulus(
-    name: str, stimulus: AbstractStimulus, populations: Mapping[str, Population], layout: build.Layout, dt_ms: float
+    name: str, stimulus: AbstractStimulus, populations: Mapping[str, Population], layout: Layout, dt_ms: float
 ) -> BoundStimulus:
     if not isinstance(stimulus, AbstractStimulus):
         raise ValueError(

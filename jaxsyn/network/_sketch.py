@@ -23,6 +23,8 @@ from ..connect import (
 from ..kernels import native_available, target_blocks
 from ..stimuli import AbstractStimulus
 from . import _build as build
+from . import _sparse as sparse
+from ._layout import Layout, has_zero_delay, resolve_weights
 from ._link import AbstractLink, SparseLink
 from ._network import Network, bind_stimuli, lay_out
 from ._population import Population
@@ -89,7 +91,7 @@ def sketch(
     def shapes() -> Network:
         links: list[AbstractLink] = []
         for name, projection in projections.items():
-            weights = build.resolve_weights(name, projection, populations)
+            weights = resolve_weights(name, projection, populations)
             with named(f"projection {name!r}"):
                 if isinstance(projection.connectivity, AbstractTransform):
                     place = (populations, layout, weights)
@@ -136,7 +138,7 @@ class _Undrawn:
         name: str,
         projection: Projection,
         populations: Mapping[str, Population],
-        layout: build.Layout,
+        layout: Layout,
         dt_ms: float,
     ) -> None:
         self.name, self.projection, self.layout, self.dt_ms = name, projection, layout, dt_ms
@@ -157,14 +159,14 @@ class _Undrawn:
                 for rule, target, n in zip(rules, self.projection.target, self.sizes, strict=True)
             ]
         assert isinstance(rules, AbstractRule)
-        same = build.is_recurrent(self.name, self.projection)
+        same = sparse.is_recurrent(self.name, self.projection)
         return [rules.expected(n_pre, sum(self.sizes), same_population=same)]
 
     def _delays(self) -> tuple[int, int, int]:
         """The shortest delay in steps, the longest, and how many there are."""
-        value, least = self.projection.delay_ms, 0 if build.has_zero_delay(self.projection, self.dt_ms) else 1
+        value, least = self.projection.delay_ms, 0 if has_zero_delay(self.projection, self.dt_ms) else 1
         if not isinstance(value, AbstractDistribution):
-            steps = build.given_delays(self.name, self.projection, round(self.total), self.dt_ms)
+            steps = sparse.given_delays(self.name, self.projection, round(self.total), self.dt_ms)
             return (
                 int(np.min(steps, initial=2**31 - 1)),
                 int(np.max(steps, initial=least)),
@@ -182,8 +184,8 @@ class _Undrawn:
         """Whether each synapse has its own weight."""
         own = False
         for receptor, value in weights.items():
-            where, weighted = build.weight_name(self.name, receptor), self.parts[0].weighted
-            build.check_given(where, value, weighted)
+            where, weighted = sparse.weight_name(self.name, receptor), self.parts[0].weighted
+            sparse.check_given(where, value, weighted)
             if not weighted and not isinstance(value, AbstractDistribution):
                 nothing = np.random.default_rng(0)
                 sample_values(value, (round(self.total),), nothing, name=where)
@@ -223,8 +225,8 @@ class _Undrawn:
                 n_sources=n_pre,
                 receptors=tuple(weights),
                 slots=longest + 1,
-                instant=build.has_zero_delay(self.projection, self.dt_ms),
-                form=build.propagation_form(self.name, self.projection, self.source),
+                instant=has_zero_delay(self.projection, self.dt_ms),
+                form=sparse.propagation_form(self.name, self.projection, self.source),
             )
             out.append((link, share))
         return out

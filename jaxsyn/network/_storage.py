@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import float_dtype
+from ..connect import Draws, Order, SparseGraph, arrange, parts_of
 
 STORAGES = ("full", "float16", "bfloat16", "int16", "int8")
 _LIMITS = {"float16": (2.0**-14, 65504.0), "bfloat16": (2.0**-126, (2.0 - 2.0**-7) * 2.0**127)}  # normal numbers
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 
 Numbers = np.ndarray[Any, Any]
 
@@ -21,17 +22,18 @@ def weight_dtype(storage: str) -> Any:
     return float_dtype() if storage == "full" else jnp.dtype(storage)
 
 
-def _scale(where: str, value: Numbers, storage: str) -> float:
+def _scale(where: str, value: Numbers | Draws, storage: str) -> float:
     """What the stored weights of a receptor are multiplied by: a power of two, 1 unless they are integers."""
     dtype = weight_dtype(storage)
-    largest = max(abs(float(value.max(initial=0.0))), abs(float(value.min(initial=0.0))))
+    if storage == "full":
+        return 1.0
+    flat = value if isinstance(value, Draws) else value.reshape(-1)
+    sizes = [_sizes(part) for part in parts_of(flat, _CHUNK)]
+    smallest, largest = min((low for low, _ in sizes), default=math.inf), max((high for _, high in sizes), default=0.0)
     if dtype.kind == "i":
         mantissa, exponent = math.frexp(largest / np.iinfo(dtype).max)
         return 1.0 if largest == 0.0 else 2.0 ** max(exponent - (mantissa == 0.5), -126)
-    if storage == "full":
-        return 1.0
     least, most = _LIMITS[storage]
-    smallest = min((_least(value[i : i + _CHUNK]) for i in range(0, value.size, _CHUNK)), default=math.inf)
     if largest > most or smallest < least:
         got = f"{largest:g}" if largest > most else f"{smallest:g}"
         raise ValueError(
@@ -41,10 +43,10 @@ def _scale(where: str, value: Numbers, storage: str) -> float:
     return 1.0
 
 
-def _least(part: Numbers) -> float:
-    """The smallest size of what is not 0."""
+def _sizes(part: Numbers) -> tuple[float, float]:
+    """The smallest size of what is not 0, and the largest."""
     sizes = np.abs(part[part != 0])
-    return float(sizes.min()) if sizes.size else math.inf
+    return (float(sizes.min()), float(sizes.max())) if sizes.size else (math.inf, 0.0)
 
 
 def check_form(name: str, storage: str, form: str) -> str:
@@ -72,27 +74,18 @@ class Format:
         ValueError: A weight is too large or too small for the type.
     """
 
-    def __init__(self, where: str, values: Sequence[Numbers], storage: str) -> None:
+    def __init__(self, where: str, values: Sequence[Numbers | Draws], storage: str) -> None:
         own = any(value.ndim for value in values)  # else all synapses share their weights, in full
         self.compact, self.dtype = storage != "full", weight_dtype(storage) if own else float_dtype()
-        self.scales = [_scale(where, value.reshape(-1), storage) if own else 1.0 for value in values]
+        self.scales = [_scale(where, value, storage) if own else 1.0 for value in values]
 
     @property
     def scale(self) -> Any:
         """What the stored weights are multiplied by, (receptors,), or None where they are floats."""
         return jnp.asarray(self.scales, float_dtype()) if self.dtype.kind == "i" else None
 
-    def stack(self, rows: Sequence[Any], n_padded: int) -> Any:
-        """Weights (receptors, n_padded) of stored arrays and numbers; (receptors, 1) if all are numbers."""
-        if all(np.ndim(row) == 0 for row in rows):
-            return jnp.asarray(np.asarray(rows, self.dtype).reshape(-1, 1))
-        if len(rows) == 1:
-            return rows[0][None, :]
-        return jnp.stack([self._stored(row, scale, n_padded) for row, scale in zip(rows, self.scales, strict=True)])
-
-    def _stored(self, row: Any, scale: float, n_padded: int) -> Any:
-        if np.ndim(row):
-            return row
-        number = np.asarray(row, np.float64) / scale
-        number = np.rint(number) if self.dtype.kind == "i" else number
-        return jnp.broadcast_to(jnp.asarray(number.astype(self.dtype)), n_padded)
+    def arrange(self, values: Sequence[Numbers | Draws], order: Order, graph: SparseGraph) -> Any:
+        """Weights as the graph has its synapses, (receptors, n_padded); (receptors, 1) if all are numbers."""
+        if all(value.ndim == 0 for value in values):
+            return jnp.asarray(np.asarray(values, self.dtype).reshape(-1, 1))
+        return arrange(values, order, graph, self.dtype, self.scales)

@@ -2,29 +2,31 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ..connect import AbstractDistribution, AbstractRule
 from ..cost import Machine, compiling, tree_bytes
 from ..network import Network, Projection, Sketch, SparseLink
 from ..simulate import Outline
 
-# What a rule needs for each edge while it draws (bytes, measured with tracemalloc at 1.6 million edges), and how long
+# What a rule needs for each edge while it draws (bytes, measured with tracemalloc at millions of edges), and how long
 # it takes, relative to `FixedProbability`. A rule that is not listed is taken for a dear one.
 _DRAWING = {
-    "FixedProbability": (8.0, 1.0),
-    "BlockModel": (25.0, 2.2),
-    "FixedInDegree": (14.0, 0.9),
-    "FixedOutDegree": (8.0, 0.8),
-    "FixedTotal": (18.0, 1.5),
-    "AllToAll": (8.0, 0.7),
-    "SmallWorld": (25.0, 4.3),
+    "FixedProbability": (5.0, 1.0),
+    "BlockModel": (21.0, 1.6),
+    "FixedInDegree": (11.0, 3.0),
+    "FixedOutDegree": (5.0, 2.7),
+    "FixedTotal": (19.0, 7.3),
+    "AllToAll": (4.0, 0.5),
+    "SmallWorld": (24.0, 7.8),
     "Edges": (8.0, 0.1),
     "OneToOne": (4.0, 0.1),
-    "DistanceDependent": (30.0, 15.0),
+    "DistanceDependent": (28.0, 15.0),
 }
-_UNKNOWN = (25.0, 2.0)
-_EDGE = 8.0  # bytes of an edge once it is drawn: source and target
-_ORDER = 4.0  # of its place in the sorted graph
-_ROW = 20.0  # of a row while rows are counted
+_UNKNOWN = (25.0, 3.0)
+_INDEX = 4.0  # bytes of a source, of a target, or of the place in the graph
+_CHOSEN = 8.0  # of the number of an edge that leads to one of several groups
+_START = 8.0  # of where the edges of a source start
 _UNSORTED = 4.0  # how much longer edges in no order take to sort
 _STATES = 3  # copies of the state: before the chunk, inside it, after it
 _UNPACKING = 100.0  # bytes of a spike while those of a chunk are unpacked
@@ -49,16 +51,23 @@ def building(sketch: Sketch, machine: Machine) -> Building:
         links = [link for link in sketch.network.links if isinstance(link, SparseLink) and link.name == name]
         if not links:
             continue
-        edges, drawn = sketch.edges[name], _drawn(projection)
+        edges, rows = sketch.edges[name], float(links[0].graph.n_rows)
         rule_bytes, rule_time = _rule(projection)
-        rows = float(links[0].graph.n_rows)
-        sorts = links[0].graph.n_delays > 1 or _is_unsorted(projection)
-        held = _EDGE + 4.0 * drawn + (_ORDER if sorts else 0.0)
-        own = sum(tree_bytes((link.graph, link.weight)) for link in links)
-        peak = max(peak, stored + rule_bytes * edges, stored + held * edges + _ROW * rows + own)
+        unsorted, delays = _is_unsorted(projection) or len(links) > 1, _delay_bytes(projection, links)
+        listed = (_INDEX + (_INDEX if unsorted else 0.0) + delays) * edges + _START * rows / links[0].graph.n_delays
+        listed += max(link.graph.n_padded for link in links) * (_CHOSEN + _INDEX) * (len(links) > 1)
+        graphs, weights = (
+            sum(map(tree_bytes, part)) for part in zip(*((k.graph, k.weight) for k in links), strict=True)
+        )
+        order = (_INDEX if unsorted else delays) * edges
+        held = weights if unsorted else 0.0  # values that are drawn before they are put in order
+        own = graphs + weights
+        sorting = listed + _INDEX * unsorted * edges + graphs
+        peak = max(peak, stored + rule_bytes * edges, stored + sorting, stored + order + held + own)
+        drawn, sorts = _drawn(projection), links[0].graph.n_delays > 1 or unsorted
         stored += own
         seconds += edges * (rule_time * machine.edge_s + drawn * machine.value_s)
-        seconds += edges * machine.sort_s * sorts * (_UNSORTED if _is_unsorted(projection) else 1.0)
+        seconds += edges * machine.sort_s * sorts * (_UNSORTED if unsorted else 1.0)
     return Building(max(peak, stored), seconds)
 
 
@@ -79,6 +88,13 @@ def _rule(projection: Projection) -> tuple[float, float]:
 def _is_unsorted(projection: Projection) -> bool:
     rules = _rules(projection)
     return len(rules) > 1 or any(type(rule).__name__ == "Edges" for rule in rules)
+
+
+def _delay_bytes(projection: Projection, links: list[SparseLink]) -> float:
+    """Bytes of the delay of an edge while the graph is made."""
+    if not isinstance(projection.delay_ms, AbstractDistribution):
+        return 4.0 * (np.ndim(projection.delay_ms) > 0)
+    return float(np.min_scalar_type(max(link.slots for link in links)).itemsize)
 
 
 def _drawn(projection: Projection) -> int:

@@ -42,7 +42,7 @@ def test_scipy_and_bcoo_round_trip(n_pre, n_post):
         edges = build(rule, n_pre, n_post)
         assert len(edges) == np.count_nonzero(dense)
         graph, order = connect.build_graph(edges, 1, n_pre, n_post)
-        weight = connect.arrange(edges.weight, order, graph, np.float32)
+        weight = connect.arrange([edges.weight], order, graph, np.float32)[0]
         matrix = graph.to_bcoo(weight)
         assert np.array_equal(matrix.todense(), dense)
         again = build(connect.from_bcoo(matrix), n_pre, n_post)

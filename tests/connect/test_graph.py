@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxsyn import connect
-from jaxsyn.connect import _graph
+from jaxsyn.connect import _graph, _order
 
 
 def random_edges(rng, n, n_pre, n_post, *, is_sorted):
@@ -36,7 +36,7 @@ def test_synapses_are_sorted_by_delay_source_target(n, n_pre, n_post, largest, i
     assert np.array_equal(pre, edges.pre[expected])
     assert np.array_equal(post, edges.post[expected])
     assert np.array_equal(delay, steps[expected])
-    assert np.array_equal(np.arange(n) if order is None else order, expected)
+    assert np.array_equal(order.indices(), expected)
     assert graph.n_synapses == n
     assert graph.n_rows == graph.n_delays * n_pre
     assert np.array_equal(graph.delays, np.unique(steps) if n else [0])
@@ -45,13 +45,14 @@ def test_synapses_are_sorted_by_delay_source_target(n, n_pre, n_post, largest, i
 
 @pytest.mark.parametrize("chunk", [64, 2**18])
 def test_more_rows_than_parts(chunk, monkeypatch):
-    monkeypatch.setattr(_graph, "_CHUNK", chunk)
+    monkeypatch.setattr(_graph, "CHUNK", chunk)
+    monkeypatch.setattr(_order, "CHUNK", chunk)
     rng = np.random.default_rng(0)
     n_pre = 70_000
     edges = random_edges(rng, 5000, n_pre, 100_000, is_sorted=False)
     steps = rng.integers(1, 4, 5000)
     graph, order = connect.build_graph(edges, steps, n_pre, 100_000)
-    assert np.array_equal(order, np.lexsort((edges.post, edges.pre, steps)))
+    assert np.array_equal(order.indices(), np.lexsort((edges.post, edges.pre, steps)))
     assert np.array_equal(np.diff(graph.row_ptr), np.bincount((steps - 1) * n_pre + edges.pre, minlength=3 * n_pre))
 
 
@@ -60,20 +61,21 @@ def test_more_delays_than_classes(monkeypatch):
     rng = np.random.default_rng(0)
     edges = random_edges(rng, 500, 20, 20, is_sorted=True)
     steps = rng.integers(1, 300, 500)
-    assert np.array_equal(connect.build_graph(edges, steps, 20, 20)[1], np.lexsort((edges.post, edges.pre, steps)))
+    order = connect.build_graph(edges, steps, 20, 20)[1]
+    assert np.array_equal(order.indices(), np.lexsort((edges.post, edges.pre, steps)))
 
 
 def test_long_delays():
     edges = connect.EdgeList(np.zeros(3, np.int32), np.arange(3, dtype=np.int32), is_sorted=True)
     graph, order = connect.build_graph(edges, [2**24 + 5, 1, 2**24 + 5], 1, 3)
     assert graph.delays.tolist() == [1, 2**24 + 5]
-    assert order.tolist() == [1, 0, 2]
+    assert order.indices().tolist() == [1, 0, 2]
 
 
 def test_one_delay_of_sorted_edges_needs_no_order():
     edges = connect.EdgeList(np.array([0, 0, 1], np.int32), np.array([0, 2, 1], np.int32))
     graph, order = connect.build_graph(edges, 4, 2, 3)
-    assert order is None
+    assert order.is_kept
     assert graph.row_ptr.tolist() == [0, 2, 3]
     assert graph.post[:3].tolist() == [0, 2, 1]
     assert graph.delays.tolist() == [4]
@@ -91,9 +93,35 @@ def test_padding_wastes_little(n):
 def test_values_follow_the_synapses():
     edges = connect.EdgeList(np.array([1, 0, 1], np.int32), np.array([0, 2, 1], np.int32))
     graph, order = connect.build_graph(edges, np.array([2, 2, 1]), 2, 3)
-    weight = connect.arrange(np.array([10.0, 20.0, 30.0]), order, graph, np.float32)
+    weight = connect.arrange([np.array([10.0, 20.0, 30.0])], order, graph, np.float32)[0]
     assert weight.dtype == jnp.float32
     assert weight.tolist() == [30.0, 20.0, 10.0] + [0.0] * 13
+
+
+@pytest.mark.parametrize("steps", [3, [1, 2, 1, 2, 2]])
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_values_that_are_drawn_into_place_are_those_drawn_before(is_sorted, steps, monkeypatch):
+    monkeypatch.setattr(_order, "CHUNK", 2)
+    pre, post = (np.array(x, np.int32) for x in ([0, 0, 1, 2, 2], [0, 2, 1, 0, 1]))
+    edges = connect.EdgeList(*(x if is_sorted else x[::-1].copy() for x in (pre, post)), is_sorted=is_sorted)
+    graph, order = connect.build_graph(edges, steps, 3, 3)
+    draws = connect.Draws(connect.Normal(1.0, 0.5), 5, lambda: np.random.default_rng(7), np.float32)
+    for dtype, scale in ((np.float32, 1.0), (np.int16, 0.25)):
+        drawn, held = (connect.arrange([x], order, graph, dtype, [scale]) for x in (draws, draws.all()))
+        assert np.array_equal(drawn, held)
+    assert np.array_equal(connect.arrange([draws], order, graph, np.float32)[0, :5], draws.all()[order.indices()])
+
+
+@given(counts=st.lists(st.integers(0, 4), max_size=12), ends=st.tuples(st.integers(0, 50), st.integers(0, 50)))
+def test_sources_of_a_sorted_list_are_found_from_where_they_start(counts, ends):
+    pre = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    for edges in (connect.EdgeList(pre, pre, is_sorted=True), connect.EdgeList.of_rows(starts, pre)):
+        assert edges.is_sorted
+        assert np.array_equal(edges.pre, pre)
+        assert np.array_equal(edges.sources(slice(*ends)), pre[slice(*ends)])
+        some = np.arange(pre.size)[::-2]
+        assert np.array_equal(edges.sources(some), pre[some])
 
 
 def test_another_graph_of_the_same_sizes_compiles_nothing():
@@ -159,7 +187,7 @@ def test_a_compact_graph_holds_the_same_synapses(n_post, is_sorted):
         assert (compact.post.dtype, compact.n_blocks) == (np.uint16, max(1, -(-n_post // 2**16)))
         assert compact.n_rows == compact.n_blocks * full.n_rows
         assert sorted(zip(*compact.edges(), strict=True)) == sorted(zip(*full.edges(), strict=True))
-        listed = np.arange(n) if compact_order is None else compact_order
+        listed = compact_order.indices()
         np.testing.assert_array_equal(compact.edges()[1], edges.post[listed])
         rows = np.repeat(np.arange(compact.n_rows), np.diff(np.asarray(compact.row_ptr)))
         posts = np.asarray(compact.post)[: rows.size].astype(int)

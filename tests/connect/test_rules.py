@@ -239,9 +239,10 @@ def test_another_seed_gives_arrays_of_the_same_shape():
 
 
 def test_more_edges_than_room_are_kept():
-    writer = _draw.EdgeWriter(2)
-    writer.edges([0, 0, 1], [1, 2, 0], 3)
-    writer.edges([2], [2], 1)
+    writer, space = _draw.EdgeWriter(4, 2), _draw.PairSpace(4, 3, skip_self=False)
+    writer.pairs(space, np.array([1, 2, 3]))
+    writer.pairs(space, np.array([], np.int64))
+    writer.pairs(space, np.array([8]))
     edges = writer.finish()
     assert edges.pre.tolist() == [0, 0, 1, 2]
     assert edges.post.tolist() == [1, 2, 0, 2]
