@@ -93,6 +93,7 @@ class Moment:
         self.groups, self.links = list(state.groups), list(state.links)
         self.stimuli: dict[str, Any] = {}
         self.late: Sequence[str] = ()  # stimuli that are drawn where they arrive
+        self.draws_at = self.tick - 1  # the step of their random numbers
         self.currents: list[Any] = [0.0] * len(net.groups)
         self.events: list[dict[str, Array]] = [{} for _ in net.groups]
         self.emissions: dict[int, Emission] = {}
@@ -149,6 +150,9 @@ class Moment:
         for name in self.late:
             bound = self.net.stimuli[name]
             if bound.parts[0].group == g and (r := next(iter(bound.weights))) in receptors:
+                if self.net.native and r in total and len(self.late) > 1:
+                    # One after the other: operations that could begin at once are handed from thread to thread.
+                    self.draws_at, total[r] = kernels.settle((self.draws_at, total[r]), native=True)
                 total[r] = self._draw(name, total.get(r), size)
         for i, link in enumerate(self.net.links):
             if link.target != g or link.receptors[0] not in receptors:
@@ -173,7 +177,7 @@ class Moment:
     def _sample(self, name: str) -> Callable[[Any], tuple[Any, Array]]:
         """Function of the state of a stimulus, to its state after the step and its values."""
         bound, prepared = self.net.stimuli[name], self.prepared.stimuli[name]
-        draw, tick = Draw(self.net.seed, bound.stream), self.tick - 1
+        draw, tick = Draw(self.net.seed, bound.stream), self.draws_at
         return lambda state: bound.stimulus.sample(prepared, state, draw, tick)[::-1]
 
     def _draw(self, name: str, total: Array | None, size: int) -> Array:
