@@ -268,6 +268,7 @@ constexpr int kAhead = 8;     // rows whose synapses are requested ahead of use
 constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line
 constexpr int32_t kPrefetchSpan = 8 * kLine;  // the hardware follows from there
 constexpr int64_t kShare = 4096;  // synapses for which another thread is worth its while
+constexpr int64_t kLaneShare = 1024;  // where each has lanes of its own
 constexpr int64_t kLongRow = 96;  // synapses; where rows are shorter, finding them in memory takes most of the time
 constexpr int kMostParts = 64;
 constexpr int32_t kSlack = kLine;  // synapses by which a guess may be off
@@ -308,8 +309,8 @@ template <typename T>
 using Accumulators = std::array<T*, kMaxReceptors>;
 
 // Among how many threads so many synapses are shared.
-int PartsFor(int64_t synapses, int64_t threads) {
-  return static_cast<int>(std::max<int64_t>(1, std::min(threads, synapses / kShare)));
+int PartsFor(int64_t synapses, int64_t threads, int64_t share) {
+  return static_cast<int>(std::max<int64_t>(1, std::min(threads, synapses / share)));
 }
 
 // The first synapse of a row whose target is not below `bound`; looked for around a guess, then by halving.
@@ -447,7 +448,7 @@ struct Delivery {
   // Each target is added to by one thread, in the order of the rows: the same bits for any number of threads.
   bool RunRows(const Lane<T, Weight>& lane, const int32_t* rows, int n, int64_t n_targets, int threads) const {
     const int64_t row = graph.MeanRow();
-    const int parts = row < kLongRow ? 1 : PartsFor(n * row * extent.receptors, std::min(threads, kMostParts));
+    const int parts = row < kLongRow ? 1 : PartsFor(n * row * extent.receptors, std::min(threads, kMostParts), kShare);
     if (parts == 1) return RunRange(lane, rows, n, Range{0, static_cast<int32_t>(n_targets), 0, 1});
     int32_t bounds[kMostParts + 1];
     Split(rows, n, n_targets, parts, bounds);
@@ -590,7 +591,8 @@ struct DeliverCall {
     if (threads > 1 && lanes.total() > 1) {
       int64_t due = 0;
       for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) due += delivery.Due(lane_at(lanes));
-      parts = PartsFor(due * graph.MeanRow() * extent.receptors, std::min<int64_t>(threads, lanes.total()));
+      const int64_t synapses = due * graph.MeanRow() * extent.receptors;
+      parts = PartsFor(synapses, std::min<int64_t>(threads, lanes.total()), kLaneShare);
     }
     std::atomic<bool> good{true};
     auto some_lanes = [&](int part) {
