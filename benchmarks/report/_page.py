@@ -78,7 +78,7 @@ This page is written by `python -m benchmarks report --brian2-python PYTHON --br
 PYTHON --nest-python PYTHON`, which runs everything below and keeps the raw lines in `{results.path.name}`. Only ratios
 within one table count: seconds do not carry over to another machine.
 
-- Machine: {m["cpu"]}, {m["cores"]} cores, {m["memory_GB"]:.0f} GB, {m["system"]}; nothing else was to run
+- Machine: {m["cpu"]}, {m["cores"]} cores, {m["memory_GB"]:.0f} GB, {m["system"]}
 - Versions: {versions}; jaxsyn at {", ".join(commits) or "an unknown commit"}
 - Others: {"; ".join(others) or "none were run"}
 

@@ -29,14 +29,13 @@ def line(n: int, devices: int) -> dict[str, Any]:
     """One estimate."""
     sketch = js.network.sketch(*parts(n, INPUTS), dt_ms=0.1)
     found = js.plan.estimate(sketch, 1000.0, rates_Hz=RATE_HZ, devices=devices, machine=js.cost.H200)
-    whole = js.plan.estimate(sketch, 1000.0, rates_Hz=RATE_HZ, machine=js.cost.H200)
     on_device = sum(found.memory.values())
     return {
         "neurons": n,
         "devices": devices,
         "device_GB": on_device / 1e9,
         "rows_GB": found.memory["rows"] / 1e9,
-        "host_GB": whole.building_bytes / 1e9,
+        "host_GB": found.building_bytes / 1e9,
         "run_s": found.run_s,
         "exchange_s": 10_000 * found.step.get("exchange", 0.0),
         "sent_MB": found.sent_bytes / 1e6,

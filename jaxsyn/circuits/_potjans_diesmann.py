@@ -10,8 +10,8 @@ from ..neurons import LIF, Exact
 from ..receptors import Current, Exponential
 from ..stimuli import Constant, Poisson
 
-_SIZES = {"L23E": 20683, "L23I": 5834, "L4E": 21915, "L4I": 5479, "L5E": 4850, "L5I": 1065, "L6E": 14395, "L6I": 2948}
-_PROBABILITIES = np.array(  # rows are targets, columns sources, both in the order of _SIZES
+SIZES = {"L23E": 20683, "L23I": 5834, "L4E": 21915, "L4I": 5479, "L5E": 4850, "L5I": 1065, "L6E": 14395, "L6I": 2948}
+_PROBABILITIES = np.array(  # rows are targets, columns sources, both in the order of SIZES
     [
         [0.1009, 0.1689, 0.0437, 0.0818, 0.0323, 0.0000, 0.0076, 0.0000],
         [0.1346, 0.1371, 0.0316, 0.0515, 0.0755, 0.0000, 0.0042, 0.0000],
@@ -24,7 +24,7 @@ _PROBABILITIES = np.array(  # rows are targets, columns sources, both in the ord
     ]
 )
 _EXTERNAL = np.array([1600, 1500, 2100, 1900, 2000, 1900, 2900, 2100])
-_RATES_HZ = np.array([0.943, 3.026, 4.368, 5.882, 7.733, 8.664, 1.096, 7.851])  # full scale, Poisson input
+RATES_HZ = np.array([0.943, 3.026, 4.368, 5.882, 7.733, 8.664, 1.096, 7.851])  # full scale, Poisson input
 _START_MV = ((-68.28, 5.36), (-63.16, 4.57), (-63.33, 4.74), (-63.45, 4.94), (-63.11, 4.94), (-61.66, 4.55),
              (-66.72, 5.46), (-61.43, 4.48))  # fmt: skip
 _TAU_M_MS, _TAU_SYN_MS, _C_PF, _EXTERNAL_HZ = 10.0, 0.5, 250.0, 8.0
@@ -78,7 +78,7 @@ def potjans_diesmann(
     numbers = _synapses()
     receptor = Current(Exponential(_TAU_SYN_MS))
     cell = LIF(_TAU_M_MS, _C_PF, E_L_mV=-65.0, V_th_mV=-50.0, V_reset_mV=-65.0)
-    sizes = {name: round(size * n_scale) for name, size in _SIZES.items()}
+    sizes = {name: round(size * n_scale) for name, size in SIZES.items()}
     populations = {
         name: Population(
             *(cell, sizes[name], {"psc": receptor}),
@@ -86,14 +86,14 @@ def potjans_diesmann(
             refractory_ms=2.0,
             initial={"V_mV": Normal(*start)},
         )
-        for name, start in zip(_SIZES, _START_MV, strict=True)
+        for name, start in zip(SIZES, _START_MV, strict=True)
     }
     projections = {}
-    for j, source in enumerate(_SIZES):
+    for j, source in enumerate(SIZES):
         mean_ms = 0.75 if j % 2 else 1.5
         for pA in sorted(set(weight_pA[:, j])):  # one projection for all targets of equal weight
             counts = np.round(numbers[:, j] * n_scale * k_scale).astype(int)
-            reached = {t: n for t, n, w in zip(_SIZES, counts, weight_pA[:, j], strict=True) if n and w == pA}
+            reached = {t: n for t, n, w in zip(SIZES, counts, weight_pA[:, j], strict=True) if n and w == pA}
             mean_pA = pA / math.sqrt(k_scale)
             sign = {"high": 0.0} if j % 2 else {"low": 0.0}
             projections[f"{source}_{'_'.join(reached) if len(reached) == 1 else 'all'}"] = Projection(
@@ -102,7 +102,7 @@ def potjans_diesmann(
                 delay_ms=TruncatedNormal(mean_ms, 0.5 * mean_ms, low=0.5 * dt_ms),
             )
     lost = 1e-3 * _TAU_SYN_MS * (1.0 - math.sqrt(k_scale))
-    recurrent = (weight_pA * numbers / np.array(list(_SIZES.values()))[:, None]) @ _RATES_HZ
+    recurrent = (weight_pA * numbers / np.array(list(SIZES.values()))[:, None]) @ RATES_HZ
     dc_pA = lost * recurrent
     stimuli: dict[str, Constant | Poisson] = {}
     if external == "poisson":
@@ -119,7 +119,7 @@ def potjans_diesmann(
 
 def _synapses() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Numbers of synapses at full scale, drawn with replacement, that connect pairs with the given probabilities."""
-    sizes = np.array(list(_SIZES.values()), np.float64)
+    sizes = np.array(list(SIZES.values()), np.float64)
     pairs = np.outer(sizes, sizes)
     numbers: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.log1p(-_PROBABILITIES) / np.log1p(-1.0 / pairs)
     return numbers

@@ -1,19 +1,12 @@
 """Rates at which the published circuits fire, for plans and for a first look."""
 
+from ._potjans_diesmann import RATES_HZ, SIZES
+
 _RATES_HZ = {
     "coba": {"E": 19.5, "I": 19.1},
     "cuba": {"E": 5.77, "I": 5.60},
     "brunel": {"E": 37.3, "I": 37.3},
-    "potjans_diesmann": {
-        "L23E": 0.943,
-        "L23I": 3.026,
-        "L4E": 4.368,
-        "L4I": 5.882,
-        "L5E": 7.733,
-        "L5I": 8.664,
-        "L6E": 1.096,
-        "L6I": 7.851,
-    },
+    "potjans_diesmann": dict(zip(SIZES, RATES_HZ.tolist(), strict=True)),
     "cortical_adex": {"E": 5.7, "I": 11.6},
 }
 

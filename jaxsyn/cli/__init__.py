@@ -1,4 +1,4 @@
-"""The command line: `jaxsyn run`, `jaxsyn sweep`, `jaxsyn demo`, `jaxsyn info`, `jaxsyn doctor`.
+"""The command line: `jaxsyn run`, `sweep`, `plan`, `convert`, `demo`, `info`, `doctor`.
 
 Every command is a function of `_app.py` that imports what it needs when it is called, so that `--help` stays quick.
 Exit codes: 0 done, 1 the run or a check failed, 2 bad usage or configuration. A configuration names models, rules,

@@ -76,7 +76,7 @@ def save_machine(machine: Machine, file: Path | None = None) -> Path:
     Returns:
         The file.
     Raises:
-        ValueError: A constant is not a positive number.
+        ValueError: A constant is negative or not finite.
     Example:
         >>> import pathlib
         >>> save_machine(Machine(name="mine"), pathlib.Path("machine.json")).exists()

@@ -23,6 +23,7 @@ from ._link import LinkState as LinkState
 from ._link import SparseLink as SparseLink
 from ._link import TransformLink as TransformLink
 from ._link import number as number
+from ._load import RATE_HZ as RATE_HZ
 from ._load import deliveries as deliveries
 from ._load import model_second as model_second
 from ._load import population_rates as population_rates

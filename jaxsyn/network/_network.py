@@ -1,7 +1,7 @@
 """The network: groups and links with their state. One object for simulation, training and chips."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +19,9 @@ from ._layout import Layout, check_names, levels
 from ._link import AbstractLink, LinkState, SparseLink, TransformLink
 from ._population import Population
 from ._projection import Projection
+
+# More rows of a summary, of a network and the synapses of its links: what a step takes is known above this file.
+SUMMARY_ROWS: list[Callable[["Network", Sequence[int]], str]] = []
 
 
 class Part(eqx.Module):
@@ -226,7 +229,7 @@ class Network(eqx.Module):
         return {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
 
     def summary(self) -> str:
-        """What the network consists of and how much memory it takes: one line for each group, link and stimulus."""
+        """What the network consists of, how much memory it takes, and about how long: a line for each part."""
         rows = [
             f"Network: {self.size()} neurons, dt {self.dt_ms:g} ms, kernels {'native' if self.native else 'pure JAX'}"
         ]
@@ -235,11 +238,11 @@ class Network(eqx.Module):
             integrator = type(group.integrator).__name__ if group.integrator is not None else "recurrence"
             members = ", ".join(f"{name} ({size})" for name, _, size in group.members)
             rows.append(f"  population {members}: {type(group.neuron).__name__}, {integrator}, state {_bytes(s)}")
-        total = 0
-        for link in self.links:
+        synapses = [0] * len(self.links)
+        for i, link in enumerate(self.links):
             if isinstance(link, SparseLink):
                 count = link.graph.n_synapses if is_concrete(link.graph.row_ptr) else link.graph.n_padded
-                total += count
+                synapses[i] = count
                 rows.append(
                     f"  projection {link.name}: {count} synapses, {'+'.join(link.receptors) or 'drive'}, "
                     f"{link.graph.n_delays} delays, {link.form}, graph {_bytes(link.graph)}, weights "
@@ -252,7 +255,8 @@ class Network(eqx.Module):
         rows += [
             f"  stimulus {name}: {type(s.stimulus).__name__} to {s.size} neurons" for name, s in self.stimuli.items()
         ]
-        rows.append(f"  total: {total} sparse synapses, network {_bytes(self)}, state {_bytes(state)}")
+        rows.append(f"  total: {sum(synapses)} sparse synapses, network {_bytes(self)}, state {_bytes(state)}")
+        rows += [f"  {row(self, synapses)}" for row in SUMMARY_ROWS]
         return "\n".join(rows)
 
 

@@ -49,11 +49,6 @@ class ShardedNetwork:
         """Number of devices."""
         return int(self.mesh.devices.size)
 
-    @property
-    def bytes_per_device(self) -> int:
-        """Memory of the network on one device, without its state."""
-        return sum(leaf.nbytes // self.n_devices for leaf in jax.tree.leaves(self.parts))
-
     def put(self, share: Callable[[int], Any]) -> jax.Array:
         """An array with an entry `share(d)` on each device d; only those of this process are made."""
         return _put(self.mesh, share)

@@ -7,6 +7,5 @@ constant of `js.cost.Machine`, and its measurement in `_calibrate.py`; memory of
 """
 
 from ._calibrate import calibrate as calibrate
-from ._estimate import RATE_HZ as RATE_HZ
 from ._estimate import Estimate as Estimate
 from ._estimate import estimate as estimate

@@ -8,24 +8,20 @@ import numpy as np
 
 from .. import record as records
 from ..cost import Machine, compiling, exchange_seconds, step_seconds, this_machine
-from ..network import Network, Sketch, SparseLink, deliveries, population_rates, spiking
+from ..network import RATE_HZ, Network, Sketch, SparseLink, deliveries, population_rates, spiking
 from ..simulate import outline
 from ._memory import building, running
 
-RATE_HZ = 10.0  # rate of every neuron where none is given: cortex at rest fires at 1 to 10 Hz, driven at 10 to 50
 _LARGEST = 2**31 - 2  # synapses, or rows, of one projection on one device
 _DISPATCH_S = 1e-3  # of a chunk: the call, and what is looked at between chunks
-_WHOLE = {
-    "interpreter",
-    "compiling",
-    "rows",
-}  # memory that does not shrink on more devices: each has rows of all sources
+# Memory that does not shrink on more devices: each has rows of all sources, and records come back to the host whole.
+_WHOLE = {"interpreter", "compiling", "rows", "records"}
 _KEPT_S = 60e-9  # of a spike that is unpacked and kept
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """What building and running a network will take, on each device. Print it, or take `to_dict()`.
+    """What building a network will take, and running it, on each device. Print it, or take `to_dict()`.
 
     Args:
         neurons: Neurons of the whole network.
@@ -34,10 +30,11 @@ class Estimate:
         duration_ms: Model time of the run, ms.
         rates_Hz: Mean rates that are assumed, by population.
         memory: Bytes of a run by what takes them.
-        building_bytes: Most memory while building, bytes; 0 for a network that is built.
-        peak_bytes: Most memory at all, bytes.
+        building_bytes: Most memory while building, bytes, on the host, which draws all of it; 0 for a network that is
+            built.
+        peak_bytes: Most memory at all, bytes; on several devices that of one of them, without building.
         step: Seconds of a step by what takes them.
-        build_s: Building, s; 0 for a network that is built.
+        build_s: Building, s, on the host; 0 for a network that is built.
         compile_s: Compiling, s.
         run_s: Computing, s.
         sent_bytes: Bytes that a device receives in a round of exchange.
@@ -83,7 +80,10 @@ class Estimate:
         rows = [
             f"{self.neurons:,} neurons, {_count(self.synapses)} synapses; {self.duration_ms:g} ms at {rates} Hz",
             f"memory   {_size(self.peak_bytes)} at most{each}: {parts}",
-            *([f"building {_size(self.building_bytes)}, {_time(self.build_s)}"] if self.building_bytes else []),
+            *(
+                [f"building {_size(self.building_bytes)} on the host, {_time(self.build_s)}"]
+                * bool(self.building_bytes)
+            ),
             f"time     compiling {_time(self.compile_s)}, running {_time(self.run_s)} "
             f"({_time(self.run_s_per_model_s)} for a model second)",
             f"a step   {_time(total)}: {steps}",
@@ -124,8 +124,8 @@ def estimate(
     Raises:
         ValueError: Duration off the grid, unknown records, rates of other populations, devices below 1.
     References:
-        The model: docs/scaling.md. Memory of sparse projections on many devices: Kunkel et al. (2014), Front.
-        Neuroinform. 8:78.
+        The model of time: `js.cost.step_seconds`; its tables: docs/scaling.md. Memory of sparse projections on many
+        devices: Kunkel et al. (2014), Front. Neuroinform. 8:78.
     Example:
         >>> import jaxsyn as js
         >>> cells = {"E": js.Population(js.neurons.LIF(), 10**8, {"exc": js.receptors.Delta()})}
@@ -157,9 +157,9 @@ def estimate(
     shortest = network.shortest_steps if isinstance(network, Sketch) else _shortest_steps(net)
     exchange, sent = exchange_seconds(total, net.size(), shortest, int(devices), machine)
     step |= {"exchange": exchange} if devices > 1 else {}
-    kept = sum(n for name, n in spikes.items() if run.spike_bytes[name]) / devices
+    kept = sum(n for name, n in spikes.items() if run.spike_bytes[name])
     built = building(network, machine) if isinstance(network, Sketch) else None
-    building_bytes = memory["interpreter"] + built.peak_bytes / devices if built else 0.0  # devices draw their own
+    building_bytes = memory["interpreter"] + built.peak_bytes if built else 0.0
     return Estimate(
         neurons=net.size(),
         synapses=float(sum(synapses)),
@@ -168,9 +168,9 @@ def estimate(
         rates_Hz=rates,
         memory=memory,
         building_bytes=building_bytes,
-        peak_bytes=max(sum(memory.values()), building_bytes),
+        peak_bytes=max(sum(memory.values()), building_bytes if devices == 1 else 0.0),
         step=step,
-        build_s=built.seconds / devices if built else 0.0,
+        build_s=built.seconds if built else 0.0,
         compile_s=compiling(run.work, machine)[0],
         run_s=run.steps * sum(step.values()) + run.steps / run.chunk_steps * _DISPATCH_S + kept * _KEPT_S,
         sent_bytes=sent,

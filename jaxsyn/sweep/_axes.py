@@ -102,5 +102,6 @@ def label(axes: Sequence[Axis], lane: int) -> str:
     for axis, place in zip(axes, np.unravel_index(lane, shape_of(axes)), strict=True):
         for path, values in axis.values.items():
             value = values[place]
-            parts.append(f"{path}={value:g}" if np.ndim(value) == 0 else f"{path}[{place}]")
+            number = f"{value:g}" if value.dtype.kind == "f" else str(value)
+            parts.append(f"{path}={number}" if value.ndim == 0 else f"{path}[{place}]")
     return ", ".join(parts)

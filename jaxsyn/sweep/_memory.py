@@ -22,7 +22,7 @@ def free_bytes(device: Any) -> int:
 
 
 def lanes_that_fit(bytes_per_lane: int, n_lanes: int) -> int:
-    """Lanes of a batch: a quarter of the free memory, 1024 at most, in batches of about equal size."""
+    """Lanes of a batch: at most a quarter of the free memory, 4 GiB, and 1024; in batches of about equal size."""
     device = jax.devices()[0]
     most = int(min(_SHARE * free_bytes(device), _MOST_BYTES) // max(bytes_per_lane, 1))
     most = max(1, min(most, _MOST_LANES, n_lanes))

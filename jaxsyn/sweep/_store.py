@@ -102,7 +102,8 @@ class FolderBatches(AbstractBatches):
         return found
 
     def names(self, number: int) -> Iterable[str]:
-        return list(self._open(number, lambda batch: batch.files))
+        names: list[str] = self._open(number, lambda batch: batch.files)
+        return [name for name in names if name != "about"]
 
     def read(self, number: int, name: str) -> np.ndarray[Any, Any]:
         array: np.ndarray[Any, Any] = self._open(number, lambda batch: batch[name])

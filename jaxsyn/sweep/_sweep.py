@@ -28,7 +28,8 @@ class Options(TypedDict, total=False):
     Attributes:
         zipped: Parameters vary together, the k-th values of all in the k-th set; default: every combination.
         keep: Keep what was recorded; False keeps only what `summary` gives. Default: True.
-        batch_size: Lanes side by side; default: as many as fit into a quarter of the free memory, at most 1024.
+        batch_size: Lanes side by side; default: as many as fit into a quarter of the free memory and 4 GiB, at most
+            1024.
         folder: Where each finished batch is written; the same call goes on from there after an interruption.
         state: Where each run begins, e.g. after a common transient; default: t = 0.
         inputs: Arrays (steps, n) as in `simulate`, the same for each run.

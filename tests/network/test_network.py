@@ -61,6 +61,7 @@ def test_the_summary_names_everything_with_its_size() -> None:
         "a (3), b (2)",
         "LIF, Exact",
         "projection ab: 6 synapses, x, 1 delays",
+        "s of computing if all fire at 10 Hz",
         "projection ra: BoundDense",
     ):
         assert part in text

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import jaxsyn as js
+from jaxsyn.sweep import _axes as axes
 from tests.simulate.zoo import simple
 from tests.sweep import interrupted
 
@@ -158,6 +159,20 @@ def test_a_lane_that_is_not_finite_is_named_and_leaves_the_others_alone(tmp_path
     assert found.select({"stimuli.drive.weight_pA.x": [64.0]}).reductions["count a"].dtype == np.int64
     with pytest.raises(ValueError, match="none of these lanes was finished; the first: population 'a'"):
         _ = found.select({"stimuli.drive.weight_pA.x": 3e38}).summary
+
+
+def test_a_first_batch_without_a_finished_lane_leaves_the_others_as_they_are(tmp_path: pathlib.Path) -> None:
+    kicks = {"stimuli.drive.weight_pA.x": [3e38, 64.0]}
+    with pytest.warns(RuntimeWarning, match="1 of 2 lanes ended early"):
+        found = js.sweep(simple(), kicks, 40.0, record=RECORD, batch_size=1, folder=tmp_path / "s")
+    with pytest.warns(RuntimeWarning, match="1 of 2 lanes ended early"):
+        assert equal(found, js.sweep(simple(), kicks, 40.0, record=RECORD, batch_size=2))
+    assert found.results[1] == "done"
+
+
+def test_a_large_seed_is_named_in_full() -> None:
+    found = js.sweep(simple(), {}, 1.0, seeds=[4294967295, 1234567])
+    assert [axes.label(found.axes, lane) for lane in range(2)] == ["seed=4294967295", "seed=1234567"]
 
 
 def test_fused_populations_that_come_to_agree_in_some_lanes() -> None:
