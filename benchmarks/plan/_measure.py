@@ -15,7 +15,7 @@ RATES_HZ: dict[str, Any] = {
     "cuba": 6.0,
     "brunel": js.circuits.reference_rates_Hz("brunel"),
     "adex": 20.0,
-    "adexnet": 30.0,
+    "adexnet": 19.0,
     "pd14": js.circuits.reference_rates_Hz("potjans_diesmann"),
 }
 

@@ -9,16 +9,16 @@ from ..cost import Machine, compiling, tree_bytes
 from ..network import Network, Projection, Sketch, SparseLink
 from ..simulate import Outline
 
-# What a rule needs for each edge while it draws (bytes, measured with tracemalloc at millions of edges), and how long
+# What a rule needs for each edge while it draws (bytes that are resident, at millions of edges), and how long
 # it takes, relative to `FixedProbability`. A rule that is not listed is taken for a dear one.
 _DRAWING = {
     "FixedProbability": (5.0, 1.0),
     "BlockModel": (21.0, 1.6),
-    "FixedInDegree": (11.0, 3.0),
-    "FixedOutDegree": (5.0, 2.7),
-    "FixedTotal": (19.0, 7.3),
+    "FixedInDegree": (9.0, 0.9),
+    "FixedOutDegree": (5.0, 0.5),
+    "FixedTotal": (19.0, 1.5),
     "AllToAll": (4.0, 0.5),
-    "SmallWorld": (24.0, 7.8),
+    "SmallWorld": (24.0, 4.3),
     "Edges": (8.0, 0.1),
     "OneToOne": (4.0, 0.1),
     "DistanceDependent": (28.0, 15.0),
