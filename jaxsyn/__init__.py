@@ -25,6 +25,7 @@ from .network import NetworkState as NetworkState
 from .network import Population as Population
 from .network import Projection as Projection
 from .network import ShardedNetwork as ShardedNetwork
+from .network import freeze as freeze
 from .network import shard as shard
 from .simulate import Solution as Solution
 from .simulate import Solved as Solved

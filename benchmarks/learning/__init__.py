@@ -18,6 +18,9 @@ TASKS = {
     "convert_exact": "_convert_exact",
     "convert_mlp": "_convert_mlp",
     "digits": "_digits",
+    "fsdd": "_fsdd",
+    "fsdd_speaker": "_fsdd_speaker",
+    "randman": "_randman",
 }
 
 

@@ -16,6 +16,8 @@ besides (`_scaling.py`):
 - `sweep`: `js.sweep` of COBA over 8 and 64 gains, and single runs; `ratio_8`, `ratio_64` of runs a second
 - `growth`: COBA from 1000 to N neurons at 80 inputs; `exponent` of time over neurons, `compile_s` of each
 - `build`: drawing and sorting 1000 inputs for each of N neurons; `peak_over_final` memory
+- `gradient`: COBA with a weight of its own for each synapse; `ratio_trainable` of a run that can be trained to one with
+  fixed weights, `ratio_gradient` of its gradient to that run, `smooth_error` (`_gradient.py`); `--bio 0.1`: 1000 steps
 
 Training, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256 all-to-all recurrent-20); the numbers
 stand in `_training.py`.
@@ -41,7 +43,7 @@ from typing import Any
 from benchmarks._process import elsewhere, pin, show
 
 SIMULATION = ("cuba", "coba", "brunel", "adex", "adexnet", "pd14")
-OPERATIONS = ("propagate", "poisson", "compact", "batch", "sweep", "growth", "build")
+OPERATIONS = ("propagate", "poisson", "compact", "batch", "sweep", "growth", "build", "gradient")
 TRAINING = ("ff", "rec")
 
 

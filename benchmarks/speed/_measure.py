@@ -7,6 +7,7 @@ from typing import Any
 
 import jaxsyn as js
 
+from ._gradient import gradient
 from ._limit import limit_s_per_bio_s
 from ._measurement import Measurement, Options
 from ._operations import batch, compact, poisson, propagate
@@ -22,6 +23,7 @@ OPERATIONS: dict[str, Callable[[Options], Measurement]] = {
     "sweep": sweep,
     "growth": growth,
     "build": build,
+    "gradient": gradient,
 }
 
 

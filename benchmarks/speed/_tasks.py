@@ -46,8 +46,16 @@ def cuba(n: int, seed: int, **kernels: Any) -> js.Network:
     return js.Network(populations, projections, dt_ms=DT_MS, seed=seed, **kernels)
 
 
-def coba(n: int, seed: int, **kernels: Any) -> js.Network:
-    """Conductances of 0.6 and 6.7 leaks, a constant drive of 20 mV, no delay, start at -55 +- 2 mV."""
+def coba(n: int, seed: int, *, own_weights: bool = False, **options: Any) -> js.Network:
+    """Conductances of 0.6 and 6.7 leaks, a constant drive of 20 mV, no delay, start at -55 +- 2 mV.
+
+    `own_weights`: one for each synapse, a tenth of the mean around it; `options`: also of the populations.
+    """
+    cells = {"refractory_ms": options.pop("refractory_ms", 5.0), "surrogate": options.pop("surrogate", None)}
+
+    def weight(mean: float) -> Any:
+        return js.connect.TruncatedNormal(mean, 0.1 * mean, low=0.0) if own_weights else mean
+
     cell = js.neurons.LIF(20.0, 200.0, E_L_mV=-60.0, V_th_mV=-50.0, V_reset_mV=-60.0)
     leak_nS = 200.0 / 20.0
     receptors = {
@@ -60,18 +68,18 @@ def coba(n: int, seed: int, **kernels: Any) -> js.Network:
             size,
             receptors,
             integrator=js.neurons.RK2(on_grid=True),
-            refractory_ms=5.0,
+            **cells,
             initial={"V_mV": js.connect.Normal(-55.0, 2.0)},
         )
         for name, size in _split(n).items()
     }
     rule = js.connect.FixedProbability(min(1.0, 80.0 / n))
     projections = {
-        "E": js.Projection("E", ("E", "I"), rule, weight_nS={"exc": 0.6 * leak_nS}, delay_ms=0.0),
-        "I": js.Projection("I", ("E", "I"), rule, weight_nS={"inh": 6.7 * leak_nS}, delay_ms=0.0),
+        "E": js.Projection("E", ("E", "I"), rule, weight_nS={"exc": weight(0.6 * leak_nS)}, delay_ms=0.0),
+        "I": js.Projection("I", ("E", "I"), rule, weight_nS={"inh": weight(6.7 * leak_nS)}, delay_ms=0.0),
     }
     drive = js.stimuli.Constant(("E", "I"), I_pA=20.0 * leak_nS)
-    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, **kernels)
+    return js.Network(populations, projections, {"drive": drive}, dt_ms=DT_MS, seed=seed, **options)
 
 
 def brunel(n: int, seed: int, **kernels: Any) -> js.Network:

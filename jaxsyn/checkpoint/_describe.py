@@ -73,7 +73,7 @@ def _link(link: Any, source: str, targets: list[str]) -> Table:
         n = link.graph.n_synapses
         row_ptr, post = host(link.graph.row_ptr), host(link.graph.post)[:n]
         values["connections"] = f"sha256 {array_digest(row_ptr)} {array_digest(post)}"
-        values["delays"] = value_text(host(link.graph.delays))
+        values["delays"] = value_text(host(link.graph.delays if link.delays is None else link.delays.ms))
         values["weights"] = value_text(host(link.weights())[:, : max(n, 1)])
         table |= {"kind": link.form, "short_term": outline(link.short_term, "short_term", values)}
         return {**table, "drawn": {"synapses": n, **drawn}, "values": values}

@@ -21,6 +21,7 @@ from ._degree import FixedTotal as FixedTotal
 from ._delay import delay_span as delay_span
 from ._delay import delay_to_steps as delay_to_steps
 from ._delay import sample_delays as sample_delays
+from ._delayed_dense import BoundDelayedDense as BoundDelayedDense
 from ._dense import BoundDense as BoundDense
 from ._dense import Dense as Dense
 from ._distance import AbstractKernel as AbstractKernel
@@ -63,6 +64,8 @@ from ._probability import BlockModel as BlockModel
 from ._probability import FixedProbability as FixedProbability
 from ._small_world import SmallWorld as SmallWorld
 from ._split import SplitGraph as SplitGraph
+from ._trainable_delay import Delays as Delays
+from ._trainable_delay import TrainableDelay as TrainableDelay
 from ._transform import AbstractBoundTransform as AbstractBoundTransform
 from ._transform import AbstractTransform as AbstractTransform
 from ._transform import BoundIdentity as BoundIdentity

@@ -43,3 +43,4 @@ from ._spike_products import spike_matmul as spike_matmul
 from ._trilinear import outer as outer
 from ._trilinear import pull as pull
 from ._trilinear import push as push
+from ._trilinear import synapse_rows as synapse_rows

@@ -25,7 +25,19 @@ _OPERANDS = (Operand.SHARED, Operand.SHARED, Operand.LANES, Operand.LANES)
 
 
 def synapse_rows(row_ptr: Array, nnz: int) -> Array:
-    """The row of each synapse, int32 (nnz,); entries behind the last row get the number of rows."""
+    """The row of each synapse; entries behind the last row get the number of rows.
+
+    Args:
+        row_ptr: Offsets of the rows, int32 (rows + 1,).
+        nnz: Number of entries.
+    Returns:
+        Rows, int32 (nnz,).
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsyn import kernels
+        >>> kernels.synapse_rows(jnp.array([0, 2, 3], jnp.int32), 4).tolist()
+        [0, 0, 1, 2]
+    """
     steps = jnp.zeros(nnz + 1, jnp.int32).at[row_ptr[1:]].add(jnp.int32(1), mode="drop")
     return jnp.cumsum(steps[:nnz], dtype=jnp.int32)
 

@@ -13,6 +13,8 @@ from ._components import components as components
 from ._components import takes_bits as takes_bits
 from ._deal import Deal as Deal
 from ._exchange import Exchange as Exchange
+from ._freeze import bounded as bounded
+from ._freeze import freeze as freeze
 from ._group import Emission as Emission
 from ._group import Group as Group
 from ._group import GroupState as GroupState

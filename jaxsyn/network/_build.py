@@ -1,20 +1,21 @@
 """Building a network: links and groups. Everything here runs once, on the host."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from .._core import Weights, named
-from ..connect import AbstractDistribution, AbstractTransform, BoundDense, GraphKey
+from ..connect import AbstractTransform, BoundDense, GraphKey
 from ..neurons import IzhikevichPublished, LeakyIntegrator
+from ._delay import delayed, has_zero_delay
 from ._group import Group, fuse
 from ._layout import Layout, Populations, receptor_units, resolve_weights
 from ._link import AbstractLink, SparseLink, TransformLink
 from ._population import Population
 from ._projection import Projection
-from ._sparse import given_delays, sparse_links
+from ._sparse import sparse_links
 
 
 def build_links(
@@ -50,17 +51,15 @@ def transform_link(
         raise ValueError(f"projection {name!r}: storage={projection.storage!r} is for sparse connectivity; drop it")
     if projection.short_term is not None:
         raise ValueError(f"projection {name!r}: short_term needs a sparse connectivity, e.g. js.connect.AllToAll()")
-    if np.ndim(projection.delay_ms) or isinstance(projection.delay_ms, AbstractDistribution):
-        raise ValueError(f"projection {name!r}: a transform has one delay for all; give delay_ms as a number")
     source, target = populations[projection.source], populations[projection.target[0]]
     (receptor, weight), *_ = weights.items()
     generator = None if key is None else key.generator("weight")
     assert isinstance(projection.connectivity, AbstractTransform)
     bound = projection.connectivity.bind(source.size, target.size, generator=generator, weight=weight)
-    delay = int(given_delays(name, projection, 0, dt_ms))
+    with_delays, delay = delayed(name, projection, bound, drawing)
     (g_source, first), (g_target, first_target) = layout.places[projection.source], layout.places[projection.target[0]]
     return TransformLink(
-        transform=bound,
+        transform=with_delays,
         gain=projection.gain,
         delay_steps=jnp.asarray(delay, jnp.int32),
         name=name,
@@ -73,7 +72,7 @@ def transform_link(
         n_targets=target.size,
         receptors=(receptor,),
         slots=delay + 1,
-        instant=delay == 0,
+        instant=has_zero_delay(projection, dt_ms),
         by_events=isinstance(bound, BoundDense) and not isinstance(source.neuron, LeakyIntegrator),
     )
 
@@ -82,11 +81,15 @@ def build_groups(populations: Populations, layout: Layout, links: list[AbstractL
     """Fuse populations of equal model; each group keeps the history that the links from it need."""
     groups = []
     for g, members in enumerate(layout.groups):
-        ids = [k.slots for k in links if k.source == g and isinstance(k, SparseLink) and k.form == "ids"]
-        values = [k.slots for k in links if k.source == g and k.reads_values]
-        slots = (max(ids, default=0), max(values, default=0) if max(values, default=0) > 1 else 0)
-        groups.append(fuse({n: populations[n] for n in members}, seed, slots))
+        groups.append(fuse({n: populations[n] for n in members}, seed, history_slots(links, g)))
     return groups
+
+
+def history_slots(links: Sequence[AbstractLink], g: int) -> tuple[int, int]:
+    """Steps of history that a group keeps as ids and as numbers."""
+    ids = [k.slots for k in links if k.source == g and isinstance(k, SparseLink) and k.form == "ids"]
+    values = [k.slots for k in links if k.source == g and k.reads_values]
+    return max(ids, default=0), max(values, default=0) if max(values, default=0) > 1 else 0
 
 
 def check_step(populations: Populations, dt_ms: float) -> None:

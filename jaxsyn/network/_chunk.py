@@ -11,7 +11,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from .. import kernels
 from .._core import Array, float_dtype
 from ..stimuli import AbstractWaveform
 from ._components import Component, relays, vectorizes
@@ -33,6 +35,7 @@ class Chunk(eqx.Module):
         mode: See `step`.
         parts: What `components(net, mode)` gave.
         sample: What to keep of a component at the end of each step, by name.
+        spikes_only: Whether the histories of groups whose emissions come as bits hold nothing but 0 and 1.
     Example:
         >>> import jaxsyn as js
         >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
@@ -49,6 +52,7 @@ class Chunk(eqx.Module):
     mode: Mode = eqx.field(static=True)
     parts: tuple[Component, ...] = eqx.field(static=True)
     sample: Sample = eqx.field(static=True)
+    spikes_only: bool = eqx.field(static=True, default=False)
 
     def advance(
         self, state: NetworkState, inputs: Mapping[str, Array]
@@ -66,7 +70,7 @@ class Chunk(eqx.Module):
         for part in self.parts:
             for i in part.outer:
                 link = net.links[i]
-                arrivals = arrivals_of(net, link, state, i, emissions[link.source])
+                arrivals = arrivals_of(net, link, state, i, emissions[link.source], spikes_only=self.spikes_only)
                 for k, receptor in enumerate(link.receptors):
                     _add(events[link.target], receptor, arrivals[:, k])
             if relays(net, part):
@@ -126,22 +130,35 @@ class Chunk(eqx.Module):
         return end.stimuli, currents, events
 
 
-def arrivals_of(net: Network, link: AbstractLink, state: NetworkState, index: int, emitted: Array) -> Array:
+def arrivals_of(
+    net: Network, link: AbstractLink, state: NetworkState, index: int, emitted: Array, *, spikes_only: bool = False
+) -> Array:
     """Arrivals over link number `index` in all steps, (steps, receptors, n), from what its source emitted in them."""
     n_steps, history, slots, n = emitted.shape[0], emitted, 1, net.groups[link.source].size
     ring = state.groups[link.source].values
     if ring is not None and link.slots > 1:
-        slots = ring.shape[0]
-        history = jnp.concatenate([_unrolled(ring, state.tick), number(emitted, n)])
+        slots, past = ring.shape[0], _unrolled(ring, state.tick)
+        as_bits = spikes_only and emitted.dtype == jnp.uint32 and isinstance(link, TransformLink)
+        past = kernels.pack(past > 0, native=net.native) if as_bits else past
+        history = jnp.concatenate([past, emitted if as_bits else number(emitted, n)])
     if isinstance(link, SparseLink):
         ticks = jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
         history = number(history, n)
         return jax.vmap(lambda tick: link.deliver_values(history, tick, link.first, native=net.native))(ticks)
     assert isinstance(link, TransformLink)
     rows, before, size = history, state.links[index], net.groups[link.target].size
-    if slots > 1:
-        rows = jax.lax.dynamic_slice_in_dim(history, slots - 1 - link.delay_steps, n_steps)
-    sent = rows if link.n_sources == n else rows[:, link.first : link.first + link.n_sources]
+
+    def own(rows: Array) -> Array:
+        return rows if link.n_sources == n else rows[:, link.first : link.first + link.n_sources]
+
+    if link.delays is not None:
+        first = slots - 1 - np.arange(link.delays.low, link.delays.high + 1)
+        ages = [jax.lax.slice_in_dim(history, start, start + n_steps) for start in first.tolist()]
+        sent = jnp.stack([own(age) for age in ages], axis=1).reshape(n_steps, -1)
+    else:
+        if slots > 1:
+            rows = jax.lax.dynamic_slice_in_dim(history, slots - 1 - link.delay_steps, n_steps)
+        sent = own(rows)
 
     def deliver(row: Array) -> Array:
         return link.deliver(before, row, size, training=False, axis_name=None, native=net.native)[0]
@@ -259,7 +276,11 @@ def _history(net: Network, part: Component, g: int, links: Sequence[AbstractLink
     if not inner:
         return "none"
     last = all(
-        isinstance(k, TransformLink) and k.slots == 2 and k.target <= g and net.groups[k.target].at_once(k.receptors[0])
+        isinstance(k, TransformLink)
+        and k.slots == 2
+        and k.delays is None
+        and k.target <= g
+        and net.groups[k.target].at_once(k.receptors[0])
         for k in inner
     )
     return "last" if last else "ring"

@@ -4,9 +4,7 @@ import graphlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import numpy as np
-
-from ..connect import AbstractDistribution
+from ._delay import has_zero_delay
 from ._group import model_key
 from ._population import Population
 from ._projection import Projection
@@ -73,13 +71,6 @@ def resolve_weights(name: str, projection: Projection, populations: Populations)
         out = found
     assert out is not None
     return dict(sorted(out.items()))
-
-
-def has_zero_delay(projection: Projection, dt_ms: float) -> bool:
-    """Whether a projection has synapses of delay 0 (sampled delays have none), also where 0 is a rounded difference."""
-    if isinstance(projection.delay_ms, AbstractDistribution):
-        return False
-    return bool(np.any(np.abs(projection.delay_ms) < 0.5 * dt_ms))
 
 
 def levels(populations: Populations, projections: Mapping[str, Projection], dt_ms: float) -> dict[str, int]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .. import kernels
 from .._core import Array, float_dtype, without_gradient
-from ..connect import AbstractBoundTransform, BoundDense, SparseGraph, bcoo_push
+from ..connect import AbstractBoundTransform, BoundDelayedDense, BoundDense, Delays, SparseGraph, bcoo_push
 from ..plasticity import AbstractShortTerm
 
 
@@ -70,6 +70,7 @@ class SparseLink(AbstractLink):
         scale: What stored weights are multiplied by, (receptors,), or None for 1.
         gain: Factor of all weights.
         short_term: Release of the sources, or None.
+        delays: Trained delays, (synapses padded,), in place of those of the graph, or None.
         name: Name of the projection.
         population: Name of the source population.
         source, target: Indices of the groups.
@@ -89,6 +90,7 @@ class SparseLink(AbstractLink):
     scale: Array | None
     gain: Array
     short_term: AbstractShortTerm | None
+    delays: Delays | None
     name: str = eqx.field(static=True)
     population: str = eqx.field(static=True)
     source: int = eqx.field(static=True)
@@ -154,6 +156,8 @@ class SparseLink(AbstractLink):
 
     def deliver_values(self, values: Array, tick: Array, first: int, *, native: bool) -> Array:
         """Arrivals due at `tick`, (receptors, n_targets), from a ring of numbers (slots, n)."""
+        if self.delays is not None:
+            return self._deliver_between(self.delays, values, tick, first, native=native)
         rows = (tick - self.graph.delays) % values.shape[0]
         sent = (
             values[rows][:, first : first + self.n_sources]
@@ -168,6 +172,16 @@ class SparseLink(AbstractLink):
             out = kernels.push(self.graph.row_ptr, self.graph.post, self.weight, source, n_post=n_post, native=native)
         return self.gain * out
 
+    def _deliver_between(self, delays: Delays, values: Array, tick: Array, first: int, *, native: bool) -> Array:
+        """The same with trained delays: each synapse reads the two emissions beside its delay."""
+        n, (whole, fraction) = self.graph.n_padded, delays.split()
+        source = first + jnp.minimum(kernels.synapse_rows(self.graph.row_ptr, n), self.n_sources - 1)
+        near, far = (values[(tick - (whole + k)) % values.shape[0], source] for k in (0, 1))
+        rows = jnp.minimum(jnp.arange(n + 1, dtype=jnp.int32), self.graph.row_ptr[-1])  # one for each synapse
+        sent = near + fraction * (far - near)
+        out = kernels.push(rows, self.graph.post, self.weight, sent, n_post=self.graph.n_post, native=native)
+        return self.gain * out
+
 
 class TransformLink(AbstractLink):
     """A dense transform between two populations with one delay.
@@ -175,7 +189,7 @@ class TransformLink(AbstractLink):
     Attributes:
         transform: Maps emissions (n_sources,) to arrivals (n_targets,).
         gain: Factor of all arrivals.
-        delay_steps: Delay in steps, int32.
+        delay_steps: Delay in steps, int32; the longest where delays are trained.
         name: Name of the projection.
         population: Name of the source population.
         source, target: Indices of the groups.
@@ -218,8 +232,16 @@ class TransformLink(AbstractLink):
         """Statistics before training."""
         return LinkState(None, None, self.transform.init_statistics())
 
+    @property
+    def delays(self) -> Delays | None:
+        """Trained delays, (n_sources, n_targets), or None."""
+        return self.transform.delays if isinstance(self.transform, BoundDelayedDense) else None
+
     def sent(self, values: Array, tick: Array) -> Array:
-        """What arrives at `tick`, (n_sources,), from a ring of numbers (slots, n)."""
+        """What arrives at `tick`, (n_sources,), from a ring of numbers (slots, n); with trained delays all that may."""
+        if self.delays is not None:
+            ages = jnp.arange(self.delays.low, self.delays.high + 1, dtype=jnp.int32)
+            return values[(tick - ages) % values.shape[0]][:, self.first : self.first + self.n_sources].ravel()
         row = values[(tick - self.delay_steps) % values.shape[0]] if values.shape[0] > 1 else values[0]
         return row[self.first : self.first + self.n_sources]
 
@@ -228,7 +250,7 @@ class TransformLink(AbstractLink):
     ) -> tuple[Array, LinkState]:
         """Arrivals for the whole target group, (1, size), of numbers or bool that were sent."""
         statistics = state.statistics
-        if isinstance(self.transform, BoundDense) and self.by_events:
+        if isinstance(self.transform, BoundDense | BoundDelayedDense) and self.by_events:
             out = self.transform.of_spikes(sent, native=native)
         else:
             out, statistics = self.transform(

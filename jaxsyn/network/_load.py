@@ -49,7 +49,7 @@ def deliveries(net: Network, synapses: Sequence[float], rates_Hz: Mapping[str, f
         synapses: Number of synapses of each link, in their order.
         rates_Hz: Mean rate of each population.
     Returns:
-        One for each link whose synapses cost by the spike (propagation by BCOO costs by the synapse).
+        One for each link whose synapses cost by the spike (BCOO and trained delays cost by the synapse).
     Example:
         >>> import jaxsyn as js
         >>> net = js.circuits.coba(100)
@@ -58,7 +58,7 @@ def deliveries(net: Network, synapses: Sequence[float], rates_Hz: Mapping[str, f
     """
     out = []
     for link, count in zip(net.links, synapses, strict=True):
-        if not isinstance(link, SparseLink) or link.form == "bcoo":
+        if not isinstance(link, SparseLink) or link.form == "bcoo" or link.delays is not None:
             continue
         fired = rates_Hz[link.population] * net.dt_ms * 1e-3
         graph_bytes = tree_bytes((link.graph.post, link.weight))

@@ -214,11 +214,12 @@ class Network(eqx.Module):
             raise ValueError(f"unknown sparse projection {projection!r}; the network has {sparse}")
         parts: list[dict[str, np.ndarray[Any, Any]]] = []
         for link in found:
-            pre, post, delay = link.graph.edges()
+            pre, post, steps = link.graph.edges()
+            delay_ms = steps * self.dt_ms if link.delays is None else np.asarray(link.delays.ms)[: len(pre)]
             members = self.groups[link.target].members
             starts = np.asarray([m[1] for m in members])
             which = np.searchsorted(starts, post, side="right") - 1
-            columns = {"pre": pre, "post": post - starts[which], "delay_ms": delay * self.dt_ms}
+            columns = {"pre": pre, "post": post - starts[which], "delay_ms": delay_ms}
             columns["post_population"] = np.asarray([m[0] for m in members])[which]
             weight = np.asarray(link.weights())
             for r, receptor in enumerate(link.receptors):

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from .._core import Parameter, Parameters, Weights, as_float, param
-from ..connect import AbstractDistribution, AbstractRule, AbstractTransform
+from ..connect import AbstractDistribution, AbstractRule, AbstractTransform, TrainableDelay
 from ..plasticity import AbstractShortTerm
 from ._storage import STORAGES
 
@@ -27,7 +27,8 @@ class Projection(Parameters):
             receptors share one graph. A transform without weight initializes itself.
         delay_ms: Delay, a multiple of dt_ms: a number, one for each synapse, or a distribution, whose samples are
             rounded to the grid and up to one step. 0 is legal into kinetic receptors in any graph, and into
-            receptors that act at once (delta, discrete neurons) where no loop of such projections exists.
+            receptors that act at once (delta, discrete neurons) where no loop of such projections exists. A
+            `js.connect.TrainableDelay` gives each synapse one that is trained.
         gain: Factor of all weights, a traced leaf for scans.
         short_term: Short-term plasticity of the source's release.
         propagation: "auto", "sparse" (event-driven) or "bcoo" (`jax.experimental.sparse`, cost of all synapses).
@@ -104,13 +105,19 @@ class Projection(Parameters):
             mV=weights.get("weight_mV"),
             pure=weights.get("weight"),
         )
-        if not isinstance(delay_ms, AbstractDistribution):
-            if np.asarray(delay_ms).dtype.kind not in "iuf":
-                raise ValueError(f"{where}: got delay_ms {delay_ms!r}; allowed: numbers, ms, or a distribution")
-            delay_ms = np.asarray(delay_ms, np.float64)
-        self.delay_ms = delay_ms
+        self.delay_ms = _delay(where, delay_ms)
         self.gain = as_float(gain)
         if np.shape(self.gain) != ():
             raise ValueError(
                 f"{where}: got gain of shape {np.shape(self.gain)}; allowed: one number; scale the weights instead"
             )
+
+
+def _delay(where: str, delay_ms: Any) -> Any:
+    """Delays as numbers in float64, or what draws or trains them."""
+    if isinstance(delay_ms, AbstractDistribution | TrainableDelay):
+        return delay_ms
+    if np.asarray(delay_ms).dtype.kind not in "iuf":
+        allowed = "numbers, ms, a distribution, or js.connect.TrainableDelay(...)"
+        raise ValueError(f"{where}: got delay_ms {delay_ms!r}; allowed: {allowed}")
+    return np.asarray(delay_ms, np.float64)

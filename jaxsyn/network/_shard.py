@@ -126,6 +126,8 @@ def _window_steps(net: Network, deals: tuple[Deal, ...]) -> int:
 def _check(net: Network, link: AbstractLink) -> None:
     """Refuse what cannot be sharded."""
     name = f"shard: projection {link.name!r}"
+    if isinstance(link, SparseLink | TransformLink) and link.delays is not None:
+        raise ValueError(f"{name}: delays that are trained cannot be sharded; round them with js.freeze(net)")
     if isinstance(link, TransformLink) and not isinstance(link.transform, BoundDense):
         kind = type(link.transform).__name__.removeprefix("Bound")
         raise ValueError(f"{name}: {kind} cannot be cut by target; allowed: sparse rules and js.connect.Dense()")

@@ -13,8 +13,10 @@ from ..connect import (
     AbstractDistribution,
     AbstractRule,
     AbstractTransform,
+    Delays,
     Expected,
     SparseGraph,
+    TrainableDelay,
     delay_span,
     delay_to_steps,
     padded_size,
@@ -24,7 +26,8 @@ from ..kernels import native_available, target_blocks
 from ..stimuli import AbstractStimulus
 from . import _build as build
 from . import _sparse as sparse
-from ._layout import Layout, has_zero_delay, resolve_weights
+from ._delay import given_delays, has_zero_delay
+from ._layout import Layout, resolve_weights
 from ._link import AbstractLink, SparseLink
 from ._network import Network, bind_stimuli, lay_out
 from ._population import Population
@@ -166,7 +169,7 @@ class _Undrawn:
         """The shortest delay in steps, the longest, and how many there are."""
         value, least = self.projection.delay_ms, 0 if has_zero_delay(self.projection, self.dt_ms) else 1
         if not isinstance(value, AbstractDistribution):
-            steps = sparse.given_delays(self.name, self.projection, round(self.total), self.dt_ms)
+            steps = given_delays(self.name, self.projection, round(self.total), self.dt_ms)
             return (
                 int(np.min(steps, initial=2**31 - 1)),
                 int(np.max(steps, initial=least)),
@@ -217,6 +220,7 @@ class _Undrawn:
                 scale=jnp.ones(len(weights), float_dtype()) if dtype.kind == "i" else None,
                 gain=self.projection.gain,
                 short_term=self.projection.short_term,
+                delays=self._trained(stored),
                 name=self.name,
                 population=self.projection.source,
                 source=g_source,
@@ -230,6 +234,11 @@ class _Undrawn:
             )
             out.append((link, share))
         return out
+
+    def _trained(self, stored: int) -> Delays | None:
+        """Trained delays of a link."""
+        delay = self.projection.delay_ms
+        return delay.bind((stored,), self.dt_ms, None) if isinstance(delay, TrainableDelay) else None
 
     def _shares(self) -> dict[int, float]:
         """Expected synapses by target group: those of its rules, or in proportion to its neurons."""

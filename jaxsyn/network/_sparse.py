@@ -12,14 +12,14 @@ from ..connect import (
     Draws,
     EdgeList,
     GraphKey,
+    TrainableDelay,
     build_graph,
-    delay_span,
     fixed_values,
     join_edges,
-    sample_delays,
 )
+from ._delay import arranged, check_trained, edge_delays, has_zero_delay, usual_span
 from ._group import carries_values
-from ._layout import Layout, Populations, has_zero_delay
+from ._layout import Layout, Populations
 from ._link import SparseLink
 from ._population import Population
 from ._projection import Projection
@@ -40,11 +40,9 @@ def sparse_links(
 ) -> list[SparseLink]:
     source = populations[projection.source]
     edges = _edges(name, projection, populations, key)
-    steps = sample_delays(
-        projection.delay_ms, len(edges), dt_ms, key.generator("delay"), name=f"projection {name!r}: delay_ms"
-    )
+    steps, trained = edge_delays(name, projection, len(edges), dt_ms, key)
     instant = has_zero_delay(projection, dt_ms)
-    span = _usual_span(projection.delay_ms, steps, edges, dt_ms)
+    span = usual_span(projection.delay_ms, steps, edges, dt_ms)
     longest = max(int(np.max(steps, initial=0 if instant else 1)), 0 if span is None else span[1])
     values = [_edge_weights(name, r, w, edges, key) for r, w in weights.items()]
     stored = Format(f"projection {name!r}: weight", values, projection.storage)
@@ -68,6 +66,7 @@ def sparse_links(
                 scale=stored.scale,
                 gain=projection.gain,
                 short_term=projection.short_term,
+                delays=arranged(trained, which, order, graph),
                 name=name,
                 population=projection.source,
                 source=g_source,
@@ -105,21 +104,6 @@ def is_recurrent(name: str, projection: Projection) -> bool:
             f"projection {name!r}: autapses=False with several targets is ambiguous; make one projection for each"
         )
     return same
-
-
-def given_delays(name: str, projection: Projection, n_edges: int, dt_ms: float) -> np.ndarray[Any, Any]:
-    """Delays in steps that are not drawn: () or (edges,)."""
-    nothing = np.random.default_rng(0)
-    return sample_delays(projection.delay_ms, n_edges, dt_ms, nothing, name=f"projection {name!r}: delay_ms")
-
-
-def _usual_span(value: Any, steps: np.ndarray[Any, Any], edges: EdgeList, dt_ms: float) -> tuple[int, int] | None:
-    """Delays for which the graph has rows whatever the seed; None where a long tail would make too many of them."""
-    span = delay_span(value, max(len(edges), edges.room), dt_ms)
-    if span is None or not steps.size:
-        return span
-    drawn = int(steps.max()) - int(steps.min())
-    return span if span[1] - span[0] <= 2 * drawn + 32 else None
 
 
 def _edge_weights(name: str, receptor: str, value: Any, edges: EdgeList, key: GraphKey) -> EdgeValues:
@@ -185,6 +169,8 @@ def _shifted(post: np.ndarray[Any, Any], shift: np.ndarray[Any, Any]) -> np.ndar
 
 def propagation_form(name: str, projection: Projection, source: Population) -> str:
     """How emissions travel: ids of spikes, or numbers where gradients or amplitudes do."""
-    numbers = projection.short_term is not None or carries_values(source.neuron, source.surrogate)
+    check_trained(name, projection)
+    trained = isinstance(projection.delay_ms, TrainableDelay)
+    numbers = trained or projection.short_term is not None or carries_values(source.neuron, source.surrogate)
     form = "bcoo" if projection.propagation == "bcoo" else "values" if numbers else "ids"
     return check_form(name, projection.storage, form)

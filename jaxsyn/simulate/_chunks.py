@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .. import kernels
 from .._core import Array
@@ -21,19 +22,37 @@ def by_chunks(net: Network, plan: Plan) -> bool:
     return carries and plan.stride <= _LONGEST_STRIDE and all(s.kind != "weights" for s in plan.samplers)
 
 
-def chunk_length(n_steps: int, stride: int) -> int:
-    """Steps of a chunk, a multiple of `stride`: about half the square root of all.
+class How(NamedTuple):
+    """How a run goes chunk by chunk.
+
+    Args:
+        mode: See `step`.
+        remat: Whether derivatives compute each chunk again.
+        truncate: Steps after which gradients end, or None.
+        fresh: Whether the run begins with the state of a network that has not run.
+    """
+
+    mode: Mode
+    remat: bool
+    truncate: int | None
+    fresh: bool
+
+
+def chunk_length(n_steps: int, stride: int, truncate: int | None = None) -> int:
+    """Steps of a chunk, a multiple of `stride` that divides `truncate`: about half the square root of all.
 
     A backward pass stores the state at the start of each chunk and everything of one chunk, so that it stores least
     there. A length that divides the number of steps saves the program of a remainder.
     """
     wanted = max(8, math.isqrt(n_steps) // 2)
+    if truncate is not None and truncate < n_steps:
+        return max(c for c in range(stride, max(2 * wanted, stride + 1), stride) if truncate % c == 0)
     lengths = [stride * max(1, c // stride) for c in range(wanted, 2 * wanted)]
     return next((c for c in lengths if n_steps % c == 0), lengths[0])
 
 
 def advance_by_chunks(
-    net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, n_steps: int, options: tuple[Mode, bool]
+    net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, n_steps: int, how: How
 ) -> tuple[NetworkState, Kept, Kept, Kept]:
     """Run a network chunk by chunk, part by part; derivatives recompute a chunk from its start.
 
@@ -43,14 +62,13 @@ def advance_by_chunks(
         inputs: Inputs by name, (n_steps, n).
         plan: What to keep.
         n_steps: Number of steps.
-        options: See `step`; and whether derivatives recompute.
+        how: See `How`.
     Returns:
         Final state; spikes of each step; samples, one for each `plan.stride` steps; counters: "count" of each group at
         the end, "total" of each population after each step.
     """
-    mode, remat = options
     stride = max(plan.stride, 1)
-    prepared, parts = prepare(net), components(net, mode)
+    prepared, parts = prepare(net), components(net, how.mode)
 
     bits = {key: kernels.pack(inputs[key], native=net.native) for key in takes_bits(net, parts, inputs)}
     inputs = inputs | bits
@@ -58,27 +76,33 @@ def advance_by_chunks(
     def sample(part: Component, after: NetworkState) -> Kept:
         return {s.name: s.sample(net, after) for s in plan.samplers if s.place[0] in part.groups}
 
-    def advance(length: int) -> Callable[[Any, dict[str, Array]], Any]:
-        def chunk(carry: Any, x: dict[str, Array]) -> Any:
+    def advance(length: int) -> Callable[[Any, Any], Any]:
+        def chunk(carry: Any, x: Any) -> Any:
             state, counts = carry
-            state, emissions, samples = Chunk(net, prepared, length, mode, parts, sample).advance(state, x)
+            x, ends = x
+            if how.truncate is not None:
+                state = jax.tree.map(lambda z: jnp.where(ends, jax.lax.stop_gradient(z), z), state)
+            many = Chunk(net, prepared, length, how.mode, parts, sample, how.fresh)
+            state, emissions, samples = many.advance(state, x)
             counts, totals = plan.count_chunk(net, counts, emissions)
             rows = {name: values[stride - 1 :: stride] for name, values in samples.items()}
             return (state, counts), (plan.each_chunk(net, emissions), rows, totals)
 
-        return jax.checkpoint(chunk, prevent_cse=False) if remat else chunk
+        return jax.checkpoint(chunk, prevent_cse=False) if how.remat else chunk
 
-    length = chunk_length(n_steps, stride)
+    length = chunk_length(n_steps, stride, how.truncate)
     whole, rest = divmod(n_steps, length)
+    starts = np.arange(whole + 1) * length
+    ends = jnp.asarray((starts > 0) & (starts % (how.truncate or max(n_steps, 1)) == 0))
     counts = {name: z for name, z in plan.zero_counts(net).items() if name.startswith("count ")}
     carry: Any = (state, counts)
     pieces = []
     if whole:
         xs = {k: v[: whole * length].reshape(whole, length, *v.shape[1:]) for k, v in inputs.items()}
-        carry, kept = jax.lax.scan(advance(length), carry, xs, length=whole)
+        carry, kept = jax.lax.scan(advance(length), carry, (xs, ends[:whole]), length=whole)
         pieces.append(stack_blocks(kept))
     if rest or not whole:
-        carry, kept = advance(rest)(carry, {k: v[whole * length :] for k, v in inputs.items()})
+        carry, kept = advance(rest)(carry, ({k: v[whole * length :] for k, v in inputs.items()}, ends[whole]))
         pieces.append(kept)
     spikes, samples, totals = jax.tree.map(lambda *xs: jnp.concatenate(xs) if len(xs) > 1 else xs[0], *pieces)
     totals = {name: jnp.cumsum(rows, dtype=rows.dtype) for name, rows in totals.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from .. import record as records
 from .._core import Array, float_dtype
 from ..network import SIMULATE, Mode, Network, NetworkState, prepare, step
-from ._chunks import advance_by_chunks, by_chunks
+from ._chunks import How, advance_by_chunks, by_chunks
 from ._plan import Kept, Plan, make_plan, stack_blocks
 from ._room import check_floats, check_state, resize
 
@@ -121,11 +121,15 @@ class RunOptions(TypedDict, total=False):
         axis_name: Name of the `jax.vmap` axis of the batch, for batch statistics.
         remat: Whether derivatives compute each chunk of steps again instead of storing it, so that memory grows with
             the square root of `n_steps` and not with it; default True.
+        truncate: Gradients end at every so many steps (truncated backpropagation through time), counted from the start
+            of this run; default None, never. The state at the start keeps its gradient. A multiple of the longest
+            sampling period of `record`.
     """
 
     training: bool
     axis_name: str | None
     remat: bool
+    truncate: int | None
 
 
 def run(
@@ -146,7 +150,7 @@ def run(
         inputs: Arrays (n_steps, n) by population ("in": spikes or drive of discrete neurons, pA for continuous ones)
             or receptor ("E.AMPA": arrivals in its weight unit). Spikes given as bool need the least memory and time.
         record: What to keep; sampling periods count from the start of this run.
-        options: See `RunOptions`: training, axis_name, remat.
+        options: See `RunOptions`: training, axis_name, remat, truncate.
     Returns:
         Final state, and what was recorded: `out["spikes"]` maps populations to (n_steps, n), with gradient where the
         population has a surrogate; state variables (samples, k), means (samples,), rates in Hz (windows,), counts (n,).
@@ -169,13 +173,17 @@ def run(
     check_floats(net)
     plan = make_plan(net, record, packed=False, capacity=None)
     xs = check_inputs(net, inputs, n_steps)
-    state = net.init_state() if state is None else resize(net, check_state(net, state), net.size())
+    fresh, state = (
+        state is None,
+        net.init_state() if state is None else resize(net, check_state(net, state), net.size()),
+    )
     unknown = sorted(set(options) - set(RunOptions.__annotations__))
     if unknown:
         raise ValueError(f"run: unknown option {unknown[0]!r}; allowed: {', '.join(RunOptions.__annotations__)}")
     mode = Mode(options.get("training", False), options.get("axis_name"))
+    truncate = _check_truncate(net, plan, options.get("truncate"))
     if by_chunks(net, plan):
-        how = (mode, options.get("remat", True))
+        how = How(mode, options.get("remat", True), truncate, fresh)
         final, kept, samples, counts = advance_by_chunks(net, state, xs, plan, int(n_steps), how)
         at_ends = {p: counts[f"total {p}"][window - 1 :: window] for p, window in plan.windows}
     else:
@@ -196,3 +204,21 @@ def run(
         in_windows = jnp.diff(ends, prepend=jnp.zeros(1, ends.dtype))
         out[f"rate {p}"] = in_windows / (max(net.size(p), 1) * window * net.dt_ms * 1e-3)
     return final, out
+
+
+def _check_truncate(net: Network, plan: Plan, truncate: Any) -> int | None:
+    """The steps after which gradients end, checked."""
+    if truncate is None:
+        return None
+    stride = max(plan.stride, 1)
+    if isinstance(truncate, bool) or not isinstance(truncate, int | np.integer) or truncate < 1 or truncate % stride:
+        raise ValueError(
+            f"run.truncate: got {truncate!r}; allowed: a whole number >= 1 (steps)"
+            + (f", a multiple of {stride}, the sampling period of `record`" if stride > 1 else "")
+        )
+    if not by_chunks(net, plan):
+        raise ValueError(
+            "run.truncate: no gradient travels through spikes here; give a population a surrogate, and sample states "
+            "at least every 64 steps and no weights"
+        )
+    return int(truncate)

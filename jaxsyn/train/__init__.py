@@ -9,7 +9,8 @@ and differentiate through `js.run`. Nothing here is needed for that; `fit` is th
 - `Classification`: show a sample to a network, read its answer, compare with the label
 - `fit`, `evaluate`: train on a data set with any optax optimizer; score
 - `online` with `EProp`, `OTTT`, `OTPE`: gradients while the network runs, in memory that does not grow with the steps
-- `trainable`: which numbers of a network are trained
+- `frozen`: trained delays rounded to whole steps, scored before and after
+- `trainable`: which numbers of a network are trained; `scaled`: some of them faster than others
 - `digits`: 1797 handwritten digits
 
 To add a loss: a function of one recorded array (steps, neurons) and a label, finite for silent neurons and any input;
@@ -24,6 +25,8 @@ from ._fit import History as History
 from ._fit import TrainingError as TrainingError
 from ._fit import evaluate as evaluate
 from ._fit import fit as fit
+from ._freeze import Frozen as Frozen
+from ._freeze import frozen as frozen
 from ._losses import accuracy as accuracy
 from ._losses import count_cross_entropy as count_cross_entropy
 from ._losses import first_spike_cross_entropy as first_spike_cross_entropy
@@ -41,6 +44,7 @@ from ._regularizers import confusion_matrix as confusion_matrix
 from ._regularizers import rate_error as rate_error
 from ._regularizers import spike_count_band as spike_count_band
 from ._regularizers import van_rossum_error as van_rossum_error
+from ._scaled import scaled as scaled
 from ._task import AbstractTask as AbstractTask
 from ._task import Classification as Classification
 from ._trainable import trainable as trainable

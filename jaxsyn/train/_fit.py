@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import Array, float_dtype
-from ..network import Network
+from ..network import Network, bounded
+from ._progress import progress_line
 from ._task import AbstractTask
 from ._trainable import trainable
 
@@ -46,6 +47,7 @@ class FitOptions(TypedDict, total=False):
         test: Held-out samples and labels, scored after each epoch; never trained on.
         parameters: What is trained besides the weights, as in `trainable`.
         report: Called after each epoch with the latest entry of the history.
+        progress: Show a line on stderr with epochs, losses and accuracies so far; default False.
         checkpoint: Folder to which everything is written after each epoch; where it holds an earlier call with the
             same arguments that was ended, training goes on from there, to the same bits.
         patience: Stop when the loss (of `test`, where given) has not been lower for so many epochs, >= 1.
@@ -56,6 +58,7 @@ class FitOptions(TypedDict, total=False):
     test: Data | None
     parameters: Sequence[str]
     report: Callable[[dict[str, float]], None]
+    progress: bool
     checkpoint: str | os.PathLike[str] | None
     patience: int | None
 
@@ -74,7 +77,8 @@ def fit(
         task: What is to be learned, such as `Classification(n_steps=10)`.
         optimizer: Any `optax.GradientTransformation`, such as `optax.adam(5e-3)`.
         epochs: Times that every sample is shown, >= 0.
-        options: See `FitOptions`: batch_size, seed, test, parameters, report, checkpoint, patience.
+        options: See `FitOptions`: batch_size, seed, test, parameters, report, progress, checkpoint,
+            patience.
     Returns:
         The trained network, and loss and accuracy of each epoch by name: "train_loss" and "train_accuracy" (measured
         while training, before each step), with `test` also "test_loss" and "test_accuracy".
@@ -98,25 +102,28 @@ def fit(
     weights, rest = eqx.partition(net, trainable(net, parameters=settings.get("parameters", ())))
     columns = _COLUMNS if held_out is not None else _COLUMNS[:2]
     weights, state, history = _resumed(settings.get("checkpoint"), weights, optimizer.init(weights), columns)
-    for epoch in range(len(history.get("train_loss", ())), epochs):
-        if _stalled(history, settings.get("patience")):
-            break
-        order = np.random.Generator(np.random.Philox(key=[settings["seed"], epoch])).permutation(len(y))
-        total = np.zeros(2)
-        for batch, counts in _batches(order, settings["batch_size"]):
-            step = _step(weights, rest, state, (x[batch], y[batch], counts), task, optimizer.update)
-            weights, state, sums, finite = step
-            if not finite:
-                message = f"fit: loss or gradient is not finite in epoch {epoch + 1}; {_REMEDY}"
-                raise TrainingError(message, eqx.combine(weights, rest), history)
-            total += np.asarray(sums)
-        row = {"train_loss": total[0] / len(y), "train_accuracy": total[1] / len(y)}
-        if held_out is not None:
-            row["test_loss"], row["test_accuracy"] = _scores(eqx.combine(weights, rest), held_out, task)
-        for name, value in row.items():
-            history.setdefault(name, []).append(float(value))
-        _keep(settings.get("checkpoint"), weights, state, history)
-        settings.get("report", lambda _: None)({"epoch": epoch + 1, **row})
+    done = len(history.get("train_loss", ()))
+    with progress_line(settings.get("progress", False), done, epochs) as show:
+        for epoch in range(done, epochs):
+            if _stalled(history, settings.get("patience")):
+                break
+            order = np.random.Generator(np.random.Philox(key=[settings["seed"], epoch])).permutation(len(y))
+            total = np.zeros(2)
+            for batch, counts in _batches(order, settings["batch_size"]):
+                step = _step(weights, rest, state, (x[batch], y[batch], counts), task, optimizer.update)
+                weights, state, sums, finite = step
+                if not finite:
+                    message = f"fit: loss or gradient is not finite in epoch {epoch + 1}; {_REMEDY}"
+                    raise TrainingError(message, eqx.combine(weights, rest), history)
+                total += np.asarray(sums)
+            row = {"train_loss": total[0] / len(y), "train_accuracy": total[1] / len(y)}
+            if held_out is not None:
+                row["test_loss"], row["test_accuracy"] = _scores(eqx.combine(weights, rest), held_out, task)
+            for name, value in row.items():
+                history.setdefault(name, []).append(float(value))
+            _keep(settings.get("checkpoint"), weights, state, history)
+            for report in (show, settings.get("report", lambda _: None)):
+                report({"epoch": epoch + 1, **row})
     return eqx.combine(weights, rest), history
 
 
@@ -206,7 +213,7 @@ def _step(
 
     (loss, sums), gradient = eqx.filter_value_and_grad(mean_loss, has_aux=True)(weights)
     updates, new_state = update(gradient, state, weights)
-    new = eqx.apply_updates(weights, updates)
+    new = bounded(eqx.apply_updates(weights, updates))
     finite = jnp.isfinite(loss)
     for leaf in jax.tree.leaves(new):
         finite &= jnp.all(jnp.isfinite(leaf))
@@ -252,7 +259,8 @@ def _arrays(net: Network, data: Data, task: AbstractTask) -> tuple[Array, Array]
         bad = int(np.argmin(np.isfinite(x).reshape(len(x), -1).all(axis=1)))
         raise ValueError(f"data: sample {bad} is not finite; repair it or leave it out")
     task.check(net, x, y)
-    return jnp.asarray(x, float_dtype()), jnp.asarray(y, jnp.int32 if y.dtype.kind in "iu" else float_dtype())
+    shown = jnp.asarray(x) if x.dtype.kind == "b" else jnp.asarray(x, float_dtype())  # spikes stay bool
+    return shown, jnp.asarray(y, jnp.int32 if y.dtype.kind in "iu" else float_dtype())
 
 
 def _checked(net: Network, epochs: int, options: FitOptions) -> dict[str, Any]:

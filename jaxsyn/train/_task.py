@@ -38,6 +38,7 @@ class Classification(AbstractTask):
         source: Population that gets the sample, e.g. of `Relay` neurons: a vector (n,) in each step, or a sequence
             (n_steps, n).
         readout: What the loss sees: a state variable ("out.v") or the spikes of a population ("out").
+        truncate: Steps after which gradients end, as in `js.run`; None: never.
     Raises:
         ValueError: n_steps no whole number >= 1.
     Example:
@@ -53,6 +54,7 @@ class Classification(AbstractTask):
     loss: Callable[[Array, Any], Array] = membrane_cross_entropy
     source: str = "in"
     readout: str = "out.v"
+    truncate: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.n_steps, bool) or not isinstance(self.n_steps, int) or self.n_steps < 1:
@@ -62,7 +64,7 @@ class Classification(AbstractTask):
         """What the output neurons do while one sample is shown, shape (n_steps, neurons)."""
         shown = x if x.ndim == 2 else jnp.broadcast_to(x[None, :], (self.n_steps, x.shape[0]))
         kept = record.State(self.readout) if "." in self.readout else record.Spikes(self.readout)
-        _, out = run(net, self.n_steps, inputs={self.source: shown}, record=[kept])
+        _, out = run(net, self.n_steps, inputs={self.source: shown}, record=[kept], truncate=self.truncate)
         trace: Array = out[self.readout] if "." in self.readout else out["spikes"][self.readout]
         return trace
 

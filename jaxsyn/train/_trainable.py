@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from ..network import Network
 
 _WEIGHT = re.compile(r"links\.\d+\.(weight|transform\..+)")
+_DELAY = re.compile(r"links\.(\d+)\.(transform\.)?delays\.ms")
 
 
 def trainable(net: Network, *, parameters: Sequence[str] = ()) -> Any:
@@ -23,7 +24,8 @@ def trainable(net: Network, *, parameters: Sequence[str] = ()) -> Any:
     Args:
         net: The network.
         parameters: Names of further parameters: "hidden.threshold" (neuron), "E.AMPA.kinetics.tau_ms" (receptor),
-            "hidden.start.v" (state at the start of a run), "E_E.gain", "E_E.short_term.U" (projection).
+            "hidden.start.v" (state at the start of a run), "E_E.gain", "E_E.short_term.U", "E_E.delay_ms" (projection;
+            delays are trained where it has a `js.connect.TrainableDelay`).
     Returns:
         A tree like the network with True at every trained leaf, for `eqx.partition(net, trainable(net))`.
     Raises:
@@ -39,27 +41,34 @@ def trainable(net: Network, *, parameters: Sequence[str] = ()) -> Any:
     """
     if isinstance(parameters, str):
         parameters = (parameters,)
-    leaves, structure = jax.tree_util.tree_flatten_with_path(net)
-    paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
-    floating = {p for p, (_, x) in zip(paths, leaves, strict=True) if jnp.issubdtype(x.dtype, jnp.floating)}
-    named = _named(net, floating)
-    chosen = {path for path in floating if _WEIGHT.fullmatch(path)}
+    paths, structure, floating = _paths(net)
+    named = named_parameters(net)
+    chosen = {path for path in floating if _WEIGHT.fullmatch(path) and not _DELAY.fullmatch(path)}
     for name in parameters:
         if name not in named:
             raise ValueError(f"trainable.parameters: unknown {name!r}; the network has {', '.join(sorted(named))}")
-        sharers = sorted(n for n, path in named.items() if path == named[name] and n not in parameters)
+        sharers = sorted(n for n, paths in named.items() if paths & named[name] and n not in parameters)
         if sharers:
             raise ValueError(
                 f"trainable.parameters: {name!r} is one array together with {', '.join(map(repr, sharers))}, as these "
                 "populations are stepped as one; name them all, or give them different models"
             )
-        chosen.add(named[name])
+        chosen |= named[name]
     return jax.tree.unflatten(structure, [path in chosen for path in paths])
 
 
-def _named(net: Network, floating: set[str]) -> dict[str, str]:
-    """Path in the tree by the name that a user knows, of everything that can be trained besides weights."""
-    named: dict[str, str] = {}
+def _paths(net: Network) -> tuple[list[str], Any, set[str]]:
+    """Path of each leaf, their tree, and the paths of numbers."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(net)
+    paths = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
+    floating = {p for p, (_, x) in zip(paths, leaves, strict=True) if jnp.issubdtype(x.dtype, jnp.floating)}
+    return paths, structure, floating
+
+
+def named_parameters(net: Network) -> dict[str, set[str]]:
+    """Paths in the tree by the name that a user knows, of everything that can be trained besides weights."""
+    _, _, floating = _paths(net)
+    named: dict[str, set[str]] = {}
     for g, group in enumerate(net.groups):
         for field, owner in (
             ("neuron", ""),
@@ -70,9 +79,12 @@ def _named(net: Network, floating: set[str]) -> dict[str, str]:
             start = f"groups.{g}.{field}."
             for path in floating:
                 if path.startswith(start):
-                    named |= {f"{member}.{owner}{path.removeprefix(start)}": path for member, _, _ in group.members}
-    for i, link in enumerate(net.links):
+                    named |= {f"{member}.{owner}{path.removeprefix(start)}": {path} for member, _, _ in group.members}
+    for i, link in enumerate(net.links):  # a projection has a link for each group that it reaches
         for path in floating:
-            if path.startswith((f"links.{i}.gain", f"links.{i}.short_term.")):
-                named[f"{link.name}.{path.removeprefix(f'links.{i}.')}"] = path
+            own = path.removeprefix(f"links.{i}.")
+            if (delay := _DELAY.fullmatch(path)) and int(delay[1]) == i:
+                named.setdefault(f"{link.name}.delay_ms", set()).add(path)
+            elif own != path and own.startswith(("gain", "short_term.")):
+                named.setdefault(f"{link.name}.{own}", set()).add(path)
     return named

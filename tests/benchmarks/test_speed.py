@@ -28,6 +28,7 @@ OWN = {
     "batch": {"lanes", "ratio", "one_run_s_per_bio_s"},
     "sweep": {"runs_per_s_alone", "runs_per_s_8", "runs_per_s_64", "ratio_8", "ratio_64"},
     "growth": {"exponent", "of_each_n"},
+    "gradient": {"ratio_trainable", "ratio_gradient", "finite", "gradient_norm", "smooth_error"},
     "build": {"final_MB", "grown_MB", "peak_over_final"},
 }
 SIZES = {"pd14": "1", "growth": "10000"}
@@ -91,6 +92,14 @@ def test_what_operations_deliver() -> None:
     assert build["synapses"] == 400 * 400
     ratio = build["grown_MB"] / build["final_MB"]  # of numbers rounded to 0.1 MB: little where memory is used again
     assert build["peak_over_final"] == pytest.approx(ratio, rel=0.1, abs=0.1)
+
+
+def test_the_gradient_of_a_conductance_network() -> None:
+    line = measure(arguments("gradient"), None)
+    check(line, "gradient")
+    assert line["finite"]
+    assert line["gradient_norm"] > 0
+    assert line["smooth_error"] < 1e-6
 
 
 @pytest.mark.parametrize("task", ["ff", "rec"])

@@ -1,0 +1,3 @@
+"""fsdd: see `_spoken`."""
+
+from ._spoken import fsdd as run  # noqa: F401

@@ -1,0 +1,105 @@
+"""fsdd, fsdd_speaker: spoken digits (Free Spoken Digit Dataset), read by a network whose delays are trained.
+
+Recordings go through `js.encode.Cochlea` (48 mel bands and their onsets, 70 steps of 10 ms) into two layers of 128
+spiking neurons and a leaky readout; each synapse before a spiking neuron has a delay of up to 150 ms that is trained.
+Trained on are the recordings and variants of them (`_speech.varied`), first all numbers, then, with the delays rounded
+by `js.freeze`, the weights alone. `accuracy` is that of the frozen network, `accuracy_no_delays` that of the same
+network with delay 0 everywhere, trained as long, `margin` their difference.
+
+Scored: fsdd, recordings with index below 10, the others are trained on; fsdd_speaker, all recordings of one speaker
+(number `seed` of the names, modulo their count), the other speakers are trained on. Of fsdd_eval.npz, fsdd scores the
+speakers that fsdd.npz has, fsdd_speaker those that it has not.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+import optax
+
+import jaxsyn as js
+
+from . import _speech as speech
+from ._data import Folder, Outcome
+
+HIDDEN, LONGEST_MS, BATCH, RATE = 128, 150.0, 64, 3e-3
+VARIANTS, EPOCHS = 16, 2
+DELAYED = ("in_hidden", "hidden_second")
+CITATION = "Jackson et al., Free Spoken Digit Dataset, doi 10.5281/zenodo.1342401, CC BY-SA 4.0"
+
+Spikes = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+
+
+def fsdd(seed: int, data: Folder) -> list[Outcome]:
+    """Accuracy on other recordings of the same speakers."""
+    given, scored = (None if part is None else speech.recordings(part) for part in data.load("fsdd"))
+    assert given is not None
+    if scored is None:
+        return compare(seed, given.those(given.index >= 10), given.those(given.index < 10))
+    known = np.isin(scored.speaker, given.speaker)
+    return compare(seed, given, scored.those(known) if known.any() else scored)
+
+
+def fsdd_speaker(seed: int, data: Folder) -> list[Outcome]:
+    """Accuracy on a speaker who was not heard in training."""
+    given, scored = (None if part is None else speech.recordings(part) for part in data.load("fsdd"))
+    assert given is not None
+    if scored is not None and not np.isin(scored.speaker, given.speaker).all():
+        return compare(seed, given, scored.those(~np.isin(scored.speaker, given.speaker)))
+    names = np.unique(given.speaker)
+    other = given.speaker == names[seed % len(names)]
+    return compare(seed, given.those(~other), given.those(other))
+
+
+def compare(seed: int, given: speech.Recordings, scored: speech.Recordings) -> list[Outcome]:
+    """Train with and without delays, score each once."""
+    print(CITATION, file=sys.stderr)
+    rng = np.random.default_rng(seed)
+    variants = [[speech.varied(sound, rng) for sound in given.audio] for _ in range(VARIANTS)]
+    shown = np.concatenate([speech.spikes(audio) for audio in (given.audio, *variants)])
+    train = (shown, np.tile(given.label, 1 + VARIANTS))
+    test = (speech.spikes(scored.audio), scored.label)
+    task = js.train.Classification(n_steps=speech.STEPS)
+    right = {}
+    for kind in ("", "_no_delays"):
+        net = learn(network(seed, shown.shape[2], delays=not kind), train, task, seed)
+        right[f"accuracy{kind}"] = js.train.evaluate(net, test, task)[1]
+    right["margin"] = right["accuracy"] - right["accuracy_no_delays"]
+    return [Outcome(name, value, (EPOCHS + 1) * (1 + VARIANTS)) for name, value in right.items()]
+
+
+def network(seed: int, channels: int, *, delays: bool) -> js.Network:
+    """Two hidden layers, with trained delays before them or with none."""
+    cell, surrogate = js.neurons.DiscreteLIF(decay=0.8), js.surrogate.SuperSpike(k=5.0)
+    populations = {
+        "in": js.Population(js.neurons.Relay(), channels),
+        "hidden": js.Population(cell, HIDDEN, surrogate=surrogate),
+        "second": js.Population(cell, HIDDEN, surrogate=surrogate),
+        "out": js.Population(js.neurons.LeakyIntegrator(decay=0.95), 10),
+    }
+    delay_ms = js.connect.TrainableDelay(max_ms=LONGEST_MS) if delays else 0.0
+
+    def spread(inputs: int) -> js.connect.Dense:
+        return js.connect.Dense(weight=js.connect.Normal(0.0, (0.15 * inputs) ** -0.5))
+
+    projections = {
+        "in_hidden": js.Projection("in", "hidden", spread(channels), delay_ms=delay_ms),
+        "hidden_second": js.Projection("hidden", "second", spread(HIDDEN), delay_ms=delay_ms),
+        "second_out": js.Projection("second", "out", js.connect.Dense()),
+    }
+    return js.Network(populations, projections, dt_ms=speech.COCHLEA.hop_ms, seed=seed)
+
+
+def learn(net: js.Network, data: Spikes, task: js.train.Classification, seed: int) -> js.Network:
+    """Weights and delays, then the weights with rounded delays."""
+    steps = -(-len(data[1]) // BATCH)
+    names = [f"{name}.delay_ms" for name in DELAYED if net.links[0].delays is not None]
+    options: dict[str, Any] = {"batch_size": BATCH, "seed": seed}
+    optimizer = optax.chain(
+        optax.adam(optax.cosine_decay_schedule(RATE, EPOCHS * steps, 0.1)),
+        js.train.scaled(net, dict.fromkeys(names, 1000.0)),
+    )
+    net, _ = js.train.fit(net, data, task, optimizer=optimizer, epochs=EPOCHS, parameters=names, **options)
+    optimizer = optax.adam(optax.cosine_decay_schedule(0.1 * RATE, steps))
+    net, _ = js.train.fit(js.freeze(net), data, task, optimizer=optimizer, epochs=1, **options)
+    return net
