@@ -23,7 +23,7 @@ from . import _speech as speech
 from ._data import Folder, Outcome
 
 HIDDEN, LONGEST_MS, BATCH, RATE = 128, 150.0, 64, 3e-3
-VARIANTS, EPOCHS = 16, 2
+VARIANTS, EPOCHS = 11, 2
 DELAYED = ("in_hidden", "hidden_second")
 CITATION = "Jackson et al., Free Spoken Digit Dataset, doi 10.5281/zenodo.1342401, CC BY-SA 4.0"
 
