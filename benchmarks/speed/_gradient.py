@@ -35,7 +35,7 @@ class SoftSpike(js.surrogate.AbstractSurrogate):
 def rate_Hz(net: js.Network, steps: int) -> jax.Array:
     """Mean rate of all neurons over some steps."""
     _, out = js.run(net, steps, record=[js.record.SpikeCount(p) for p in net.populations()])
-    spikes = sum(jnp.sum(out[f"count {p}"]) for p in net.populations())
+    spikes = sum(jnp.sum(out[f"count {p}"]).astype(float) for p in net.populations())
     return spikes / (net.size() * steps * net.dt_ms * 1e-3)
 
 
