@@ -1,6 +1,7 @@
 """Puts an `Ann` together layer by layer, checking shapes; both readers of models use it."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -60,7 +61,13 @@ class Builder:
             raise AssertionError("the output is the last node")
         place = {old: new for new, old in enumerate(order)}
         kept = [self.nodes[i] for i in order]
-        return Ann(tuple(Node(n.op, tuple(place[k] for k in n.inputs), n.shape, n.path) for n in kept))
+        paths = _distinct([n.path for n in kept])
+        return Ann(
+            tuple(
+                Node(n.op, tuple(place[k] for k in n.inputs), n.shape, path)
+                for n, path in zip(kept, paths, strict=True)
+            )
+        )
 
     def add(
         self, op: AbstractBoundTransform | Activation | None, inputs: Sequence[Value], shape: Shape, path: str
@@ -106,6 +113,33 @@ class Builder:
         if scale.shape != x.shape[:1]:
             raise ValueError(f"{path}: got {scale.shape[0]} channels for an input of shape {x.shape}; allowed: equal")
         return self.add(PerChannel(scale, shift), [x], x.shape, path)
+
+    def affine(self, x: Value, scale: Any, shift: Any, path: str) -> Value:
+        """scale x + shift with constants, for each channel where they agree within channels, else for each unit."""
+        parts: list[Any] = [
+            None if c is None else np.broadcast_to(numbers(path, c, None), x.shape) for c in (scale, shift)
+        ]
+        rows: list[Any] = [None if c is None else c.reshape(x.shape[0] if x.shape else 1, -1) for c in parts]
+        if all(r is None or (r == r[:, :1]).all() for r in rows):
+            rows, shape = [None if r is None else r[:, 0] for r in rows], x.shape or (1,)
+        else:
+            rows, shape = [None if r is None else r.reshape(-1) for r in rows], (math.prod(x.shape),)
+        scales, shifts = (None if r is None else jnp.asarray(r) for r in rows)
+        assert scales is not None
+        return Value(self.per_channel(Value(x.node, shape), scales, shifts, path).node, x.shape)
+
+    def quantized(self, x: Value, threshold: Any, levels: int, path: str) -> Value:
+        """Quantized, clipped activations; where each unit has a threshold of its own, of x / threshold."""
+        size = numbers(f"{path}: threshold", threshold, None)
+        if is_concrete(size) and not np.all(np.asarray(size) > 0):
+            raise ValueError(
+                f"{path}: got threshold {float(jnp.min(size)):g}; allowed: > 0; train with a smaller rate, or clip it"
+            )
+        if not size.ndim:
+            return self.add(Activation(size, levels), [x], x.shape, path)
+        share = self.affine(x, 1.0 / size, None, f"{path}.share")
+        unit = Activation(jnp.ones((), size.dtype), levels)
+        return self.affine(self.add(unit, [share], x.shape, path), size, None, f"{path}.size")
 
     def batch_norm(self, x: Value, statistics: dict[str, Any], eps: float, path: str) -> Value:
         """gamma (x - mean) / sqrt(var + eps) + beta for each channel; gamma and beta may be missing."""
@@ -159,7 +193,7 @@ def numbers(field: str, value: Any, ndim: int | None) -> Array:
     if is_concrete(value):
         try:
             array = np.asarray(value, float_dtype())
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):  # the last: tensors of other libraries that hold gradients
             raise ValueError(f"{field}: got {type(value).__name__}; allowed: a full array of numbers") from None
         if not np.isfinite(array).all():
             raise ValueError(f"{field}: got NaN or infinity; allowed: finite numbers; the training may have diverged")
@@ -173,6 +207,25 @@ def numbers(field: str, value: Any, ndim: int | None) -> Array:
 def optional(field: str, value: Any) -> Array | None:
     """A vector of finite floats, or None."""
     return None if value is None else numbers(field, value, None).reshape(-1)
+
+
+def _distinct(paths: Sequence[str]) -> list[str]:
+    """The paths, numbered where what is made of a path is used again; populations are named by their words alone."""
+    out: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        name, k = path, 1
+        while words(name) in taken:
+            k += 1
+            name = f"{path}#{k}"
+        taken.add(words(name))
+        out.append(name)
+    return out
+
+
+def words(path: str) -> str:
+    """The letters and digits of a path, as a name."""
+    return re.sub(r"\W+", "_", path).strip("_")
 
 
 def _check_bias(path: str, bias: Array | None, n_out: int) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -10,30 +11,47 @@ import jax
 import jax.numpy as jnp
 
 from .._core import float_dtype
-from ._ann import Activation, Ann, Shape
+from ._ann import Ann, Shape
 from ._builder import Builder, UnsupportedLayer, Value
-from ._jaxpr import follow
+from ._jaxpr import Unknown, follow
 from ._qcfs import QCFS
 
 _OPEN = (eqx.nn.Sequential, eqx.nn.MLP, eqx.nn.Shared)  # what they do is seen in the layers they call
+_SAME = (eqx.nn.BatchNorm, eqx.nn.Dropout, eqx.nn.Identity, QCFS)  # give the shape that they get
+_POOLS = (eqx.nn.AvgPool1d, eqx.nn.AvgPool2d, eqx.nn.MaxPool1d, eqx.nn.MaxPool2d)
+_MEANS = (eqx.nn.AdaptiveAvgPool1d, eqx.nn.AdaptiveAvgPool2d)
+_KNOWN = (*_SAME, *_POOLS, *_MEANS, eqx.nn.Linear, eqx.nn.Conv1d, eqx.nn.Conv2d)
 _MARK = "jaxsyn layer "
 
 
 class _Mark(eqx.nn.StatefulLayer):
-    """Stands in for a layer while the model is traced: gives zeros of the right shape under the name of its path."""
+    """Stands in for a layer while the model is traced: gives an array of the right shape under the name of its path.
+
+    Arrays of the layer are arguments of the call, so that what the model does to them on the way is seen.
+    """
 
     layer: Any
     path: str = eqx.field(static=True)
+    carry: bool = eqx.field(static=True)
 
-    def __call__(self, x: Any, state: Any = None, *, key: Any = None, **options: Any) -> Any:
+    def __call__(self, x: Any, *others: Any, state: Any = None, key: Any = None, **options: Any) -> Any:
+        state = others[0] if others and isinstance(self.layer, eqx.nn.BatchNorm) else state
+        if not isinstance(self.layer, _KNOWN) and (not self.carry or len(others) or state is not None):
+            raise _unsupported(self.layer, self.path)
+        arrays = eqx.filter(self.layer, eqx.is_array)
         shape = _output_shape(self.layer, x, self.path)
 
-        def mark(x: Any) -> Any:
-            return jnp.zeros(shape, x.dtype)
+        def mark(x: Any, arrays: Any) -> Any:
+            return jnp.broadcast_to(x.reshape(-1)[0], shape)  # depends on x, as vmap asks for
 
         mark.__name__ = f"{_MARK}{self.path}"
-        out = jax.jit(mark)(x)
-        return out if state is None else (out, state)
+        out = jax.jit(mark)(jnp.asarray(x), arrays)
+        return (out, state) if isinstance(self.layer, eqx.nn.BatchNorm) else out
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("layer", "path", "carry") or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.layer, name)
 
     def is_stateful(self) -> bool:
         """Whether it is called with a state, as batch normalization is."""
@@ -79,37 +97,57 @@ def read_equinox(model: Any, input_shape: Shape, *, state: eqx.nn.State | None =
         >>> [node.path for node in read_equinox(model, (4,)).nodes]
         ['in', 'layers[0]', 'layers[0].relu', 'layers[1]']
     """
-    model = eqx.nn.inference_mode(model)
+    if not callable(model):
+        raise ValueError(f"model: got {type(model).__name__}; allowed: a callable of one sample")
     layers: dict[str, Any] = {}
-    marked = _mark(model, layers)
-    closed = jax.make_jaxpr(_caller(marked, state))(jnp.zeros(input_shape, float_dtype()))
+    marked = _mark(eqx.nn.inference_mode(model), layers, carry)
+    closed = _traced(marked, tuple(int(n) for n in input_shape), state)
     builder = Builder(tuple(int(n) for n in input_shape))
 
-    def place(x: Value, name: str) -> Value:
+    def placed(name: str) -> Callable[[list[Any]], Any] | None:
         path = name.removeprefix(_MARK)
-        return _place(builder, x, layers[path], path, (state, carry))
+        return partial(_layer, builder, layers[path], path, (state, carry)) if name.startswith(_MARK) else None
 
-    outputs = follow(closed, builder, lambda name: place if name.startswith(_MARK) else None)
-    if not isinstance(outputs[0], Value):
+    (output,) = follow(closed, builder, placed, carry)
+    if isinstance(output, Unknown):
+        raise UnsupportedLayer("model", output.why, "give values of layers alone")
+    if not isinstance(output, Value):
         raise ValueError("model: got an output that does not depend on the input; allowed: a trained network")
-    return builder.finish(outputs[0])
+    return builder.finish(output)
 
 
-def _caller(model: Any, state: Any) -> Callable[[Any], Any]:
-    """The model as a function of one sample: with its state and without a key where it asks for them."""
+def _traced(model: Any, input_shape: Shape, state: Any) -> Any:
+    """The program of a model for one sample: with its state, and with a key where it asks for one."""
     names: Mapping[str, Any] = {}
     with contextlib.suppress(TypeError, ValueError):
         names = inspect.signature(model).parameters
 
-    def call(x: Any) -> Any:
-        options = {"key": None} if "key" in names else {}
+    def call(x: Any, *keys: Any) -> Any:
+        options = {"key": keys[0]} if keys else {}
         out = model(x, **options) if state is None else model(x, state, **options)
-        return out[0] if isinstance(out, tuple) else out
+        found = jax.tree.leaves(out[0] if state is not None and isinstance(out, tuple) else out)
+        if len(found) != 1 or not eqx.is_array(found[0]):
+            raise ValueError(
+                f"model: got {len(found)} outputs in a {type(out).__name__}; allowed: one array; wrap the model so "
+                "that it gives the output to convert"
+            )
+        return found[0]
 
-    return call
+    keys = (jax.random.key(0),) if "key" in names else ()
+    try:
+        return jax.make_jaxpr(call)(jnp.zeros(input_shape, float_dtype()), *keys)
+    except ValueError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(
+            f"model: got {type(error).__name__} when called with one sample of shape {input_shape}: {reason}; allowed: "
+            "what the model takes; give calibration data of shape (samples, *input_shape), and state=... where the "
+            "model asks for one"
+        ) from error
 
 
-def _mark(model: Any, layers: dict[str, Any]) -> Any:
+def _mark(model: Any, layers: dict[str, Any], carry: bool) -> Any:
     """The model with a mark in place of each layer; `layers` gets them by path."""
 
     def is_layer(part: Any) -> bool:
@@ -125,14 +163,14 @@ def _mark(model: Any, layers: dict[str, Any]) -> Any:
         if isinstance(part, eqx.nn.Lambda):
             return _Scope(part.fn, name)
         layers[name] = part
-        return _Mark(part, name)
+        return _Mark(part, name, carry)
 
     return jax.tree_util.tree_map_with_path(replaced, model, is_leaf=is_layer)
 
 
 def _output_shape(layer: Any, x: Any, path: str) -> Shape:
     """Shape that a layer gives, from the layer itself."""
-    if isinstance(layer, eqx.nn.BatchNorm | eqx.nn.Dropout | eqx.nn.Identity | QCFS):
+    if isinstance(layer, _SAME):
         return tuple(x.shape)
     try:
         return tuple(jax.eval_shape(lambda y: layer(y), jnp.zeros(x.shape, float_dtype())).shape)
@@ -143,39 +181,61 @@ def _output_shape(layer: Any, x: Any, path: str) -> Shape:
         ) from None
 
 
+def _layer(builder: Builder, layer: Any, path: str, setting: tuple[Any, bool], given: list[Any]) -> Any:
+    """What a layer gives, called with an input and with its arrays as they are then."""
+    x, *arrays = given
+    if any(isinstance(a, Value | Unknown) for a in arrays):
+        raise UnsupportedLayer(path, "weights that depend on the input", "use constant weights")
+    if isinstance(x, Unknown):
+        raise UnsupportedLayer(path, x.why, "give it values of layers alone")
+    own, rest = eqx.partition(layer, eqx.is_array)
+    now = eqx.combine(jax.tree.unflatten(jax.tree.structure(own), arrays), rest)
+    if isinstance(x, Value):
+        return _place(builder, x, now, path, setting)
+    if isinstance(now, eqx.nn.BatchNorm):
+        raise UnsupportedLayer(path, "batch normalization of a constant", "leave it out")
+    return now(x)
+
+
+def _unsupported(layer: Any, path: str) -> UnsupportedLayer:
+    return UnsupportedLayer(
+        path,
+        type(layer).__name__,
+        "replace it (a ReLU, QCFS, batch normalization or average pooling converts), or pass carry=True, which sends "
+        "outputs of a layer with one input as graded events",
+    )
+
+
 def _place(builder: Builder, x: Value, layer: Any, path: str, setting: tuple[Any, bool]) -> Value:
     """One more layer of the library in the network."""
     state, carry = setting
     if isinstance(layer, eqx.nn.Dropout | eqx.nn.Identity):
         return x
     if isinstance(layer, QCFS):
-        return builder.add(Activation(jnp.asarray(layer.threshold), layer.levels), [x], x.shape, path)
-    if isinstance(layer, eqx.nn.Linear) and len(x.shape) == 1 and layer.weight.ndim == 2:
+        return builder.quantized(x, layer.threshold, layer.levels, path)
+    if isinstance(layer, eqx.nn.Linear):
+        if len(x.shape) != 1 or layer.weight.ndim != 2:
+            what = f"Linear under jax.vmap, input {x.shape} and weight {layer.weight.shape}"
+            raise UnsupportedLayer(path, what, "flatten before it, or use a Conv1d with a window of 1, channels first")
         return builder.linear(x, layer.weight, layer.bias, path)
-    if isinstance(layer, eqx.nn.Conv) and layer.num_spatial_dims in (1, 2):
+    if isinstance(layer, eqx.nn.Conv1d | eqx.nn.Conv2d):
         return _conv(builder, x, layer, path)
     if isinstance(layer, eqx.nn.BatchNorm):
         return _batch_norm(builder, x, layer, path, state)
-    pools = (eqx.nn.AvgPool1d, eqx.nn.AvgPool2d, eqx.nn.MaxPool1d, eqx.nn.MaxPool2d)
-    if isinstance(layer, pools):
+    if isinstance(layer, _POOLS):
         padding = _even(layer.padding, path)
-        found = builder.pool(x, (layer.kernel_size, layer.stride, padding), isinstance(layer, pools[2:]), path)
+        found = builder.pool(x, (layer.kernel_size, layer.stride, padding), isinstance(layer, _POOLS[2:]), path)
         if found.shape != _output_shape(layer, x, path):
             raise UnsupportedLayer(path, "pooling with use_ceil over an incomplete window", "use windows that divide")
         return found
-    if isinstance(layer, eqx.nn.AdaptiveAvgPool1d | eqx.nn.AdaptiveAvgPool2d):
+    if isinstance(layer, _MEANS):
         target = tuple(layer.target_shape)
         if not any(n % k for n, k in zip(x.shape[1:], target, strict=True)):
             kernel = tuple(n // k for n, k in zip(x.shape[1:], target, strict=True))
             return builder.pool(x, (kernel, kernel, (0,) * len(kernel)), False, path)
     if carry:
         return builder.function(x, layer, path)
-    raise UnsupportedLayer(
-        path,
-        type(layer).__name__,
-        "replace it (a ReLU, QCFS, batch normalization or average pooling converts), or pass carry=True, which sends "
-        "its outputs as graded events",
-    )
+    raise _unsupported(layer, path)
 
 
 def _conv(builder: Builder, x: Value, layer: eqx.nn.Conv, path: str) -> Value:

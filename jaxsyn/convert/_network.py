@@ -5,7 +5,6 @@ Thresholds are 1: the transforms carry the sizes, a spike of layer i standing fo
 layers read, such as the stem of residual blocks, is a population of relays, so that it is computed once.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -25,6 +24,7 @@ from ..neurons import (
 )
 from ..surrogate import Triangle
 from ._ann import Activation, Ann, readers
+from ._builder import words
 from ._transforms import Bound, Function, Weighted, carried, linear, scaled
 
 Mode: TypeAlias = Literal["rate", "exact", "signed"]
@@ -61,7 +61,7 @@ class Layout:
 
     def name(self, i: int) -> str:
         """Name of the population of a node."""
-        op, path = self.nodes[i].op, re.sub(r"\W+", "_", self.nodes[i].path).strip("_")
+        op, path = self.nodes[i].op, words(self.nodes[i].path)
         if i == 0:
             return INPUT
         return f"{'layer' if isinstance(op, Activation) else 'carried' if carried(op) else 'sum'}_{path}"
@@ -154,10 +154,10 @@ def build(ann: Ann, thresholds: Sequence[Array], mode: Mode, n_steps: int) -> Bu
         elif carried(node.op):
             behind = ann.nodes[node.inputs[0]]
             start = 0.0 * one if offsets is None else offsets[node.inputs[0]]
-            populations[f"{name}_sum"] = Population(LeakyIntegrator(1.0), behind.size, initial={"v": start})
+            populations[f"charge_{name}"] = Population(LeakyIntegrator(1.0), behind.size, initial={"v": start})
             populations[name] = Population(Difference(), node.size)
-            connect(terms, f"{name}_sum", sizes[i])
-            projections[name] = Projection(f"{name}_sum", name, Bound(_of_sum(node.op, n_steps)))
+            connect(terms, f"charge_{name}", sizes[i])
+            projections[name] = Projection(f"charge_{name}", name, Bound(_of_sum(node.op, n_steps)))
         else:
             populations[name] = Population(Relay(), node.size)
             connect(terms, name, one)
