@@ -5,7 +5,7 @@ their data stand in `TASKS`; a task that needs a file looks for DIR/<name>.npz. 
 <name>_eval.npz, with the same keys, all of <name>.npz is trained on and <name>_eval.npz scored; else the split
 that the task documents. Nothing is ever chosen by the data that are scored.
 
-To add a task: a module here with `run(seed, data) -> Outcome` (or a list of them, a line each), named in `TASKS`;
+To add a task: a module here with `run(seed, data) -> Outcome` (or several, a line each as they come), named in `TASKS`;
 `data` is a `_data.Folder`.
 """
 
@@ -17,6 +17,7 @@ TASKS = {
     "convert_conv": "_convert_conv",
     "convert_exact": "_convert_exact",
     "convert_mlp": "_convert_mlp",
+    "convert_speed": "_convert_speed",
     "digits": "_digits",
     "fsdd": "_fsdd",
     "fsdd_speaker": "_fsdd_speaker",
@@ -36,14 +37,14 @@ def main(arguments: argparse.Namespace) -> int:
     """Learn, score, print."""
     import importlib
 
-    from ._data import Folder
+    from ._data import Folder, Outcome
 
     if arguments.seed < 0:
         raise SystemExit(f"learning: --seed {arguments.seed}, but seeds are whole numbers >= 0")
     module = importlib.import_module(f"benchmarks.learning.{TASKS[arguments.task]}")
     began = time.perf_counter()
     found = module.run(arguments.seed, Folder(arguments.data))
-    for outcome in found if isinstance(found, list) else [found]:
+    for outcome in [found] if isinstance(found, Outcome) else found:
         line = {
             "task": arguments.task,
             "seed": arguments.seed,

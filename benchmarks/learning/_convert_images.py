@@ -2,9 +2,13 @@
 
 For each T in 1, 2, 4: the network is trained with T levels, converted by rate to T steps and trained on in the spiking
 network; test images are scored once, at the end. `relu` is the same network with ReLUs, trained with the schedule of
-the first stage: the network that nothing is lost against. MLP: 784-512-512-10 with batch normalization (folded). Conv:
-six convolutions, one residual block, average pools, trained on the first 20000 images.
+the first stage: the network that nothing is lost against. MLP: 784-512-512-10 with batch normalization (folded); its
+ReLU network is also converted to first spikes (`_first_spike`). Conv: six
+convolutions, one residual block, average pools, trained on the first 20000 images.
 """
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,13 +16,25 @@ import optax
 
 import jaxsyn as js
 
+from . import _first_spike as ttfs
 from . import _quantized as quantized
 from ._data import Folder, Outcome
 
 STEPS = (1, 2, 4)
 
 
-def mlp(seed: int, data: Folder) -> list[Outcome]:
+class Images(NamedTuple):
+    """Standardized images (n, 1, 28, 28) and labels to train on and to score; pixels are mean + sd x, from 0 to 1."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    mean: float
+    sd: float
+
+
+def mlp(seed: int, data: Folder) -> Iterator[Outcome]:
     """Accuracy of the perceptron with ReLUs and in spikes."""
     hidden = [[{"kind": "linear", "shape": (512, n)}, {"kind": "batchnorm", "channels": 512}, {"kind": "relu"}]
               for n in (784, 512)]  # fmt: skip
@@ -26,8 +42,13 @@ def mlp(seed: int, data: Folder) -> list[Outcome]:
     return _run(kinds, seed, _images(data, None), (30, 10, 3))
 
 
-def conv(seed: int, data: Folder) -> list[Outcome]:
+def conv(seed: int, data: Folder) -> Iterator[Outcome]:
     """Accuracy of the convolutional network with ReLUs and in spikes."""
+    return _run(conv_kinds(), seed, _images(data, 20000), (12, 6, 2))
+
+
+def conv_kinds() -> quantized.Layers:
+    """Layers of the convolutional network."""
 
     def block(n_in: int, n_out: int) -> quantized.Layers:
         convolution = {"kind": "conv2d", "shape": (n_out, n_in, 3, 3), "padding": 1}
@@ -36,11 +57,11 @@ def conv(seed: int, data: Folder) -> list[Outcome]:
     pool, flat = {"kind": "avgpool", "kernel": 2}, {"kind": "flatten"}
     residual = {"kind": "residual", "branch": [*block(32, 32), *block(32, 32)[:2]]}
     kinds = [*block(1, 16), *block(16, 16), pool, *block(16, 32), residual, {"kind": "relu"}, pool, *block(32, 64)]
-    return _run([*kinds, flat, {"kind": "linear", "shape": (10, 64 * 49)}], seed, _images(data, 20000), (12, 6, 2))
+    return [*kinds, flat, {"kind": "linear", "shape": (10, 64 * 49)}]
 
 
-def _images(data: Folder, first: int | None) -> list[np.ndarray]:
-    """Standardized images (n, 1, 28, 28) and labels to train on and to score."""
+def _images(data: Folder, first: int | None) -> Images:
+    """The images, of those to train on the first so many."""
     given, scored = data.load("fashion_mnist")
     train = [given["x_train"], given["y_train"]]
     test = [given["x_test"], given["y_test"]]
@@ -49,11 +70,12 @@ def _images(data: Folder, first: int | None) -> list[np.ndarray]:
         test = [scored["x_test"], scored["y_test"]]
     mean, sd = train[0].mean(), train[0].std()
     parts = [((x.astype(np.float32) - mean) / sd)[:, None] for x in (train[0], test[0])]
-    return [parts[0][:first], train[1][:first].astype(np.int32), parts[1], test[1].astype(np.int32)]
+    labels = [y.astype(np.int32) for y in (train[1][:first], test[1])]
+    return Images(parts[0][:first], labels[0], parts[1], labels[1], float(mean / 255), float(sd / 255))
 
 
-def _run(kinds: quantized.Layers, seed: int, images: list[np.ndarray], epochs: tuple[int, int, int]) -> list[Outcome]:
-    x, y, x_test, y_test = images
+def _run(kinds: quantized.Layers, seed: int, images: Images, epochs: tuple[int, int, int]) -> Iterator[Outcome]:
+    x, y, x_test, y_test = images[:4]
     key = jax.random.key(seed)
     shape = (784,) if kinds[0]["kind"] == "linear" else (1, 28, 28)
 
@@ -61,7 +83,10 @@ def _run(kinds: quantized.Layers, seed: int, images: list[np.ndarray], epochs: t
         return float((js.convert.predict(network, x_test.reshape(-1, *shape)).argmax(1) == y_test).mean())
 
     layers = quantized.train(quantized.initial(kinds, key), (x, y), epochs[0], 3e-3, key)
-    outcomes = [Outcome("accuracy_relu", right(js.convert.read_layers(quantized.numbers(layers), shape)), epochs[0])]
+    plain = quantized.numbers(layers)
+    yield Outcome("accuracy_relu", right(js.convert.read_layers(plain, shape)), epochs[0])
+    if shape == (784,):
+        yield from ttfs.outcomes(plain, images, epochs[0])
     shown = (x.reshape(-1, *shape), y)
     for n in STEPS:
         few = quantized.train(quantized.with_levels(layers, n), (x, y), epochs[1], 1e-3, jax.random.fold_in(key, n))
@@ -70,5 +95,4 @@ def _run(kinds: quantized.Layers, seed: int, images: list[np.ndarray], epochs: t
         optimizer = optax.adam(optax.cosine_decay_schedule(2e-4, steps))
         options = {"optimizer": optimizer, "epochs": epochs[2], "batch_size": quantized.BATCH, "seed": seed}
         tuned, _ = js.convert.finetune(snn, shown, **options)
-        outcomes.append(Outcome(f"accuracy_T{n}", right(tuned), sum(epochs)))
-    return outcomes
+        yield Outcome(f"accuracy_T{n}", right(tuned), sum(epochs))

@@ -1,4 +1,4 @@
-"""What every room stands on: field validation, errors, linear systems, stable names. Not public."""
+"""What every room stands on: field validation, errors, linear systems, files, stable names. Not public."""
 
 from ._errors import SimulationError as SimulationError
 from ._errors import named as named
@@ -9,6 +9,7 @@ from ._fields import is_concrete as is_concrete
 from ._fields import outside as outside
 from ._fields import param as param
 from ._fields import validate as validate
+from ._files import write_whole as write_whole
 from ._gradient import without_gradient as without_gradient
 from ._linear import LinearSystem as LinearSystem
 from ._linear import Propagator as Propagator

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import convert
+from .._core import write_whole
 from ..plot import conversion
-from ._output import write_json, write_npz, write_whole
+from ._output import write_json, write_npz
 
 
 class Request(NamedTuple):

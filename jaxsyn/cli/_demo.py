@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._core import write_whole
 from ..analysis import NetworkStatistics
 from ..plot import training
 from ..simulate import Solution
 from ..train import Digits, History, digits
 from . import _demo_convert, _demo_digits, _demo_network
 from ._info import info
-from ._output import write_json, write_raster, write_whole
+from ._output import write_json, write_raster
 
 if TYPE_CHECKING:
     from rich.console import Console

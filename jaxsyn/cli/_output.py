@@ -1,28 +1,18 @@
 """Files that a run leaves: each is written whole or not at all, and its bytes depend on the results alone."""
 
 import json
-import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from .._core import write_whole
 from ..analysis import isi_cv
 from ..simulate import Solution, SpikeTrains, Trace
 
 Named = Iterator[tuple[str, np.ndarray[Any, Any]]]
-
-
-def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write a file under another name and rename it when it is complete."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import checkpoint
+from .._core import write_whole
 from .._version import __version__
 from ..kernels import native_status
 from ..network import Network, NetworkState, SparseLink
@@ -14,7 +15,7 @@ from ..record import AbstractRecord
 from ..simulate import Solution, load_stream, simulate
 from ._build import Builder
 from ._config import parse, read
-from ._output import population_summary, spike_arrays, state_arrays, write_json, write_npz, write_raster, write_whole
+from ._output import population_summary, spike_arrays, state_arrays, write_json, write_npz, write_raster
 from ._problems import ConfigError, Problem
 
 COPY = "config"  # with the suffix of the original

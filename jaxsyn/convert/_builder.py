@@ -92,7 +92,7 @@ class Builder:
         w, b = numbers(f"{path}: weight", weight, None), optional(f"{path}: bias", bias)
         stride, padding, groups = window
         axes = w.ndim - 2
-        if axes not in (1, 2):
+        if axes not in (1, 2) or not w.size:
             raise ValueError(f"{path}: got a kernel of shape {w.shape}; allowed: (out, in/groups, one or two axes)")
         if len(x.shape) != axes + 1 or x.shape[0] != w.shape[1] * groups or w.shape[0] % groups:
             raise ValueError(
@@ -159,10 +159,10 @@ class Builder:
     def pool(self, x: Value, window: tuple[Shape, Shape, Shape], maximum: bool, path: str) -> Value:
         """Mean or maximum over windows; `window` is kernel, stride and padding."""
         kernel, stride, padding = (tuple(int(n) for n in part) for part in window)
-        if len(x.shape) != len(kernel) + 1:
+        if len(kernel) not in (1, 2) or len(x.shape) != len(kernel) + 1:
             raise ValueError(
-                f"{path}: got an input of shape {x.shape}; allowed: (channels, {len(kernel)} axes), as the kernel is "
-                f"{kernel}; do not flatten before it"
+                f"{path}: got an input of shape {x.shape}; allowed: (channels, one or two axes), with as many sizes "
+                f"in the kernel, {kernel}; do not flatten before it"
             )
         MaxPool(kernel, stride, padding) if maximum else AvgPool(kernel, stride, padding)  # checks the sizes
         out = _windows(path, x.shape, kernel, stride, padding)

@@ -1,8 +1,6 @@
 """Calibrated thresholds kept in a folder, by the content of everything that they follow from."""
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._core import Array, float_dtype
+from .._core import Array, float_dtype, write_whole
 from .._version import __version__
 from ._ann import Ann
 from ._calibrate import AbstractCalibration, calibrate
@@ -46,10 +44,8 @@ def calibrate_cached(
         return _read(file, len(ann.activations))
     found = calibrate(ann, data, how, levels)
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as part:
-        np.save(part, np.asarray(jnp.stack(found) if found else np.zeros(0, float_dtype())), allow_pickle=False)
-    os.replace(name, file)
+    kept = np.asarray(jnp.stack(found) if found else np.zeros(0, float_dtype()))
+    write_whole(file, lambda part: np.save(part, kept, allow_pickle=False))
     return found
 
 

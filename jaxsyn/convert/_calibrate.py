@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from .._core import Array
 from ._ann import Activation, Ann, rounded
 
-_BISECTIONS = 32
+_BISECTIONS = 24  # of the largest activation: the bits of a float32
 
 
 class AbstractCalibration(abc.ABC):
@@ -25,6 +25,8 @@ class AbstractCalibration(abc.ABC):
 @dataclasses.dataclass(frozen=True)
 class Percentile(AbstractCalibration):
     """The smallest threshold that a share of the activations, silent ones included, does not exceed.
+
+    Where that share is silent (a layer that seldom fires), the largest activation.
 
     Args:
         percent: That share, in (0, 100]; 100 takes the largest activation.
@@ -48,17 +50,18 @@ class Percentile(AbstractCalibration):
         top = jnp.max(a)
         if self.percent == 100:
             return top
-        few = a.size * self.percent / 100.0
+
+        def enough(threshold: Array) -> Array:
+            return jnp.sum(a <= threshold, dtype=jnp.int32).astype(a.dtype) >= a.size * self.percent / 100.0
 
         def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             low, high = ends
             middle = 0.5 * (low + high)
-            enough = jnp.sum(a <= middle, dtype=jnp.int32).astype(a.dtype) >= few
-            return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
+            return jnp.where(enough(middle), low, middle), jnp.where(enough(middle), middle, high)
 
-        _, high = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(top), top))
-        out: Array = high
-        return out
+        zero = jnp.zeros_like(top)
+        _, high = jax.lax.fori_loop(0, _BISECTIONS, halve, (zero, top))
+        return jnp.where(enough(zero), top, high)
 
 
 @dataclasses.dataclass(frozen=True)

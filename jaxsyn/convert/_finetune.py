@@ -49,7 +49,7 @@ def finetune(
         The trained network, and loss and accuracy of each epoch. Its `ann` and `thresholds` are those of the model
         before.
     Raises:
-        ValueError: Sequence[Any] that do not fit; mode "exact", which is equal to its model already.
+        ValueError: Data that do not fit; mode "exact", which is equal to its model already.
     Example:
         >>> import jaxsyn as js, optax
         >>> layers = [{"kind": "linear", "weight": 0.1 * np.ones((10, 64)), "bias": None}]

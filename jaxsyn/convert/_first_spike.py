@@ -13,7 +13,7 @@ from ._builder import UnsupportedLayer
 from ._converted import AbstractConverted, Activity, each
 from ._transforms import carried
 
-_ROOM = 1.1  # widest activation of the calibration, with room
+_ROOM = 2.0  # widest activation of the calibration, with room: what exceeds its window is cut off, room costs nothing
 
 
 class FirstSpikes(eqx.Module):
@@ -127,7 +127,7 @@ class FirstSpike(AbstractConverted):
 
 
 def first_spike(ann: Ann, data: Array, scale_per_ms: float) -> FirstSpike:
-    """A first-spike network whose windows hold the largest activations of some data, and a tenth more.
+    """A first-spike network whose windows hold twice the largest activations of some data.
 
     Args:
         ann: The folded model; its activations are ReLUs.
@@ -143,7 +143,7 @@ def first_spike(ann: Ann, data: Array, scale_per_ms: float) -> FirstSpike:
         >>> from jaxsyn.convert import read_layers
         >>> ann = read_layers([{"kind": "linear", "weight": [[2.0]], "bias": None}, {"kind": "relu"}], (1,))
         >>> [w[1] - w[0] for w in first_spike(ann, jnp.asarray([[1.0]]), 1.0).windows_ms]
-        [1.1, 2.2]
+        [2.0, 4.0]
     """
     if float(jnp.min(data)) < 0:
         raise ValueError(

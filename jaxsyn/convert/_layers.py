@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .._core import is_concrete
 from ._ann import Activation, Ann, Shape
 from ._builder import Builder, UnsupportedLayer, Value, numbers
@@ -69,12 +71,12 @@ def _layer(builder: Builder, x: Value, layer: Any, weights: Mapping[str, Any], p
         return builder.linear(x, f.get("weight"), f.get("bias"), path)
     if kind in ("conv1d", "conv2d"):
         axes = int(kind[4])
-        window = (_axes(f, "stride", axes, 1, path), _axes(f, "padding", axes, 0, path), f.get("groups", 1))
+        window = (_axes(f, "stride", axes, 1, path), _axes(f, "padding", axes, 0, path), _groups(f, path))
         if numbers(f"{path}: weight", f.get("weight"), None).ndim != axes + 2:
             raise ValueError(f"{path}: got a weight that is not of {kind}; allowed: {axes + 2} axes")
         return builder.conv(x, f["weight"], f.get("bias"), window, path)
     if kind == "batchnorm":
-        return builder.batch_norm(x, f, float(f.get("eps", 1e-5)), path)
+        return builder.batch_norm(x, f, _eps(f, path), path)
     if kind in ("avgpool", "maxpool"):
         axes = len(x.shape) - 1
         kernel = _axes(f, "kernel", axes, None, path)
@@ -96,8 +98,8 @@ def _activation(f: Mapping[str, Any], path: str) -> Activation:
     if is_concrete(threshold) and not float(threshold) > 0:
         raise ValueError(f"{path}: got {key} {float(threshold)}; allowed: > 0")
     levels = f.get("levels") if f["kind"] == "qcfs" else None
-    if f["kind"] == "qcfs" and (isinstance(levels, bool) or not isinstance(levels, int) or levels < 1):
-        raise ValueError(f"{path}: got levels {levels!r}; allowed: a whole number >= 1")
+    if f["kind"] == "qcfs" and not _whole(levels, 1):
+        raise ValueError(f"{path}: got levels {levels!r}; allowed: a whole number >= 1, at most 2^24")
     return Activation(threshold, levels)
 
 
@@ -121,12 +123,32 @@ def _checked(layer: Any, weights: Mapping[str, Any], path: str) -> dict[str, Any
     return found
 
 
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= 2**24
+
+
+def _groups(f: Mapping[str, Any], path: str) -> int:
+    value = f.get("groups", 1)
+    if not _whole(value, 1):
+        raise ValueError(f"{path}: got groups {value!r}; allowed: a whole number >= 1")
+    return int(value)
+
+
+def _eps(f: Mapping[str, Any], path: str) -> float:
+    value = f.get("eps", 1e-5)
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
+        raise ValueError(f"{path}: got eps {value!r}; allowed: a number, such as 1e-5")
+    return float(value)
+
+
 def _axes(f: Mapping[str, Any], key: str, axes: int, default: Any, path: str) -> Shape:
     """A size for each axis: one number for all, or one for each."""
     value = f.get(key)
     value = default if value is None else value
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = (value,) * axes
-    if not isinstance(value, list | tuple) or not all(isinstance(n, int) for n in value) or len(value) != axes:
-        raise ValueError(f"{path}: got {key} {value!r}; allowed: a whole number, or {axes} of them")
-    return tuple(value)
+    sizes = tuple(value) if isinstance(value, list | tuple) else (value,) * axes
+    if not axes or len(sizes) != axes or not all(_whole(int(n) if isinstance(n, np.integer) else n, 0) for n in sizes):
+        raise ValueError(
+            f"{path}: got {key} {value!r}; allowed: a whole number, or one for each of the {axes} axes behind the "
+            "channels; a flat input has none"
+        )
+    return tuple(int(n) for n in sizes)

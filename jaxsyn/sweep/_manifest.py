@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._core import write_whole
 from .._version import __version__
 from ..network import Network
 from ..record import AbstractRecord
 from ._axes import Axis
-from ._store import write_whole
 
 FORMAT, FORMAT_VERSION, FILE = "jaxsyn sweep", 1, "sweep.json"
 

@@ -2,7 +2,6 @@
 
 import abc
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core import write_whole
 from ._batch import Arrays
 
 _DAMAGED = "delete the file to compute that batch again"
@@ -53,24 +53,6 @@ class MemoryBatches(AbstractBatches):
 
     def read(self, number: int, name: str) -> np.ndarray[Any, Any]:
         return self._batches[number][name]
-
-
-def write_whole(path: Path, write: Any) -> None:
-    """Write a file under another name; it gets its own when it is complete and on the disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class FolderBatches(AbstractBatches):

@@ -284,7 +284,7 @@ def test_the_default_folder_is_named_after_the_configuration(
 
 
 def test_files_appear_whole(tmp_path: pathlib.Path) -> None:
-    from jaxsyn.cli._output import write_whole
+    from jaxsyn._core import write_whole
 
     (tmp_path / "a").write_text("old")
 

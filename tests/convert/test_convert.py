@@ -73,6 +73,11 @@ def test_percentile_is_that_of_numpy() -> None:
     np.testing.assert_allclose(largest, z.max(), rtol=1e-6)
 
 
+def test_layers_that_seldom_fire_keep_their_largest_activation() -> None:
+    a = jnp.zeros(5000, jnp.float32).at[7].set(3.0)
+    assert float(js.convert.Percentile(99.9).threshold(a, 4)) == 3.0
+
+
 def test_least_squares_is_no_worse_than_the_largest() -> None:
     z = jnp.asarray(np.random.default_rng(1).exponential(1.0, 4000), jnp.float32)
     found = js.convert.LeastSquares().threshold(z, 4)

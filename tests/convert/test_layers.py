@@ -79,6 +79,14 @@ WRONG: dict[str, tuple[Any, str]] = {
     "branches": ([{"kind": "residual", "branch": [LINEAR], "skip": []}], r"got branches of shape \(2,\) and \(3,\)"),
     "levels": ([{"kind": "qcfs", "lambda": 1.0, "levels": 0}], r"got levels 0; allowed: a whole number >= 1"),
     "lambda": ([{"kind": "qcfs", "lambda": 0.0, "levels": 2}], r"got lambda 0.0; allowed: > 0"),
+    "flat pool": ([{"kind": "avgpool", "kernel": 2}], r"^0: got kernel 2; .*a flat input has none"),
+    "groups": ([{**CONV, "groups": None}], r"^0: got groups None; allowed: a whole number >= 1"),
+    "half a group": ([{**CONV, "groups": 0.5}], r"^0: got groups 0.5"),
+    "stride": ([{**CONV, "stride": [1, True]}], r"^0: got stride \[1, True\]"),
+    "far": ([{**CONV, "padding": 10**30}], r"^0: got padding 1000"),
+    "eps": ([{**NORM, "eps": None}], r"^0: got eps None; allowed: a number"),
+    "no kernel": ([{**CONV, "weight": np.ones((2, 1, 0, 3))}], r"^0: got a kernel of shape \(2, 1, 0, 3\)"),
+    "many levels": ([{"kind": "qcfs", "lambda": 1.0, "levels": 10**30}], r"got levels 1000.*at most 2\^24"),
     "pool": ([{"kind": "avgpool", "kernel": [2]}], r"^0: got kernel"),
     "no layer": (["relu"], r"^0: got str; allowed: a layer"),
     "no list": ("relu", r"layers: got str; allowed: a list"),
@@ -95,6 +103,25 @@ def test_what_does_not_fit_is_refused_by_its_path(case: str) -> None:
     layers, message = copy.deepcopy(WRONG[case])
     with pytest.raises(ValueError, match=message):
         js.convert.read_layers(layers, (3,))
+
+
+class Tensor:
+    """What other libraries hand over."""
+
+    def __init__(self, values: Any, broken: bool = False) -> None:
+        self.values, self.broken = np.asarray(values), broken
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        if self.broken:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        return self.values.astype(dtype)
+
+
+def test_tensors_of_other_libraries_are_numbers() -> None:
+    linear = {"kind": "linear", "name": "fc"}
+    assert numbers([linear], np.asarray([3.0]), weights={"fc.weight": Tensor([[2.0]])}).tolist() == [6.0]
+    with pytest.raises(ValueError, match=r"^0: weight: got Tensor; allowed: a full array"):
+        js.convert.read_layers([linear], (1,), {"fc.weight": Tensor([[2.0]], broken=True)})
 
 
 def test_a_window_larger_than_its_input_is_refused() -> None:

@@ -85,8 +85,8 @@ def test_lanes_and_derivatives_are_those_of_the_dense_product(native: bool) -> N
 
 
 @needs_native
-def test_the_number_of_threads_changes_no_bit() -> None:
-    """Sums run in one order: a product is the same whole or in parts."""
+def test_work_shared_by_threads_gives_the_bits_of_one() -> None:
+    """The whole has enough entries to be shared by the threads of the computation, each part is summed by one."""
     x = jnp.asarray(spikes((64, 40), 300, 0.2).astype(np.float32))
     w = jnp.asarray(np.random.default_rng(1).normal(size=(300, 77)), jnp.float32)
     whole = kernels.spike_matmul(x, w, native=True)
