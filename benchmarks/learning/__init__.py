@@ -19,9 +19,14 @@ TASKS = {
     "convert_mlp": "_convert_mlp",
     "convert_speed": "_convert_speed",
     "digits": "_digits",
+    "fashion_conv": "_fashion_conv",
+    "fashion_mlp": "_fashion_mlp",
+    "fashion_transformer": "_fashion_transformer",
     "fsdd": "_fsdd",
     "fsdd_speaker": "_fsdd_speaker",
+    "memory": "_memory",
     "randman": "_randman",
+    "smnist": "_smnist",
 }
 
 

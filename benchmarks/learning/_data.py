@@ -41,6 +41,22 @@ class Folder:
         return _arrays(file), (_arrays(scored) if scored.is_file() else None)
 
 
+def fashion(data: Folder) -> tuple[np.ndarray[Any, Any], ...]:
+    """Images and labels of Fashion-MNIST to train on and to score: standardized float32 (n, 28, 28), int32 (n,).
+
+    Where there is an evaluation file, both parts of the other are trained on.
+    """
+    given, scored = data.load("fashion_mnist")
+    train = [given["x_train"], given["y_train"]]
+    test = [given["x_test"], given["y_test"]]
+    if scored is not None:
+        train = [np.concatenate(pair) for pair in zip(train, test, strict=True)]
+        test = [scored["x_test"], scored["y_test"]]
+    mean, sd = train[0].mean(), train[0].std()
+    parts = [((x.astype(np.float32) - mean) / sd).astype(np.float32) for x in (train[0], test[0])]
+    return parts[0], train[1].astype(np.int32), parts[1], test[1].astype(np.int32)
+
+
 def _arrays(file: pathlib.Path) -> Arrays:
     with np.load(file, allow_pickle=False) as arrays:
         return {key: arrays[key] for key in arrays.files}

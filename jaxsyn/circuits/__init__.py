@@ -8,5 +8,6 @@ from ._brunel import brunel as brunel
 from ._cortical import cortical_adex as cortical_adex
 from ._potjans_diesmann import potjans_diesmann as potjans_diesmann
 from ._rates import reference_rates_Hz as reference_rates_Hz
+from ._transformer import spiking_transformer as spiking_transformer
 from ._vogels_abbott import coba as coba
 from ._vogels_abbott import cuba as cuba

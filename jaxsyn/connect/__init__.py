@@ -6,6 +6,12 @@ To add a distribution, subclass `AbstractDistribution` with `transform`. To add 
 `AbstractTransform` with `plan` and `create`, and `AbstractBoundTransform` with what it computes.
 """
 
+from ._attention import BoundQueryKeyAttention as BoundQueryKeyAttention
+from ._attention import BoundQuerySum as BoundQuerySum
+from ._attention import BoundSelfAttention as BoundSelfAttention
+from ._attention import QueryKeyAttention as QueryKeyAttention
+from ._attention import QuerySum as QuerySum
+from ._attention import SelfAttention as SelfAttention
 from ._batch_norm import BatchNorm as BatchNorm
 from ._batch_norm import BatchNormState as BatchNormState
 from ._batch_norm import BoundBatchNorm as BoundBatchNorm

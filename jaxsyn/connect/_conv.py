@@ -1,11 +1,13 @@
 """Convolution over one or two axes."""
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from . import _checks as check
@@ -22,11 +24,11 @@ from ._transform import (
     sizes,
 )
 
-_LAYOUTS = {1: ("NCH", "OIH", "NCH"), 2: ("NCHW", "OIHW", "NCHW")}
-
 
 class BoundConv(AbstractBoundTransform):
     """Cross-correlation of x, read as (channels, *axes), with the kernels. What `Conv` becomes.
+
+    One matrix product for each place of the kernel: XLA has no fast convolution for loops on a CPU.
 
     Args:
         weight: Kernels, shape (channels_out, channels_in / groups, *kernel).
@@ -54,16 +56,20 @@ class BoundConv(AbstractBoundTransform):
     ) -> tuple[jax.Array, Any]:
         """See `AbstractBoundTransform`."""
         check_input("Conv", x, self.input_shape)
-        y = jax.lax.conv_general_dilated(
-            x.reshape(1, *self.input_shape),
-            self.weight,
-            window_strides=self.stride,
-            padding=[(p, p) for p in self.padding],
-            dimension_numbers=_LAYOUTS[len(self.stride)],
-            feature_group_count=self.groups,
-        )[0]
+        x = jnp.moveaxis(x.reshape(self.input_shape), 0, -1)
+        x = jnp.pad(x, [*((p, p) for p in self.padding), (0, 0)])
+        kernel, (n_out, n_in) = self.weight.shape[2:], self.weight.shape[:2]
+        lengths = [(n - k) // s + 1 for n, k, s in zip(x.shape, kernel, self.stride, strict=False)]
+        y = jnp.zeros((), x.dtype)
+        for offset in itertools.product(*map(range, kernel)):
+            windows = zip(offset, lengths, self.stride, strict=True)
+            rows = x[tuple(slice(first, first + s * (n - 1) + 1, s) for first, n, s in windows)]
+            rows = rows.reshape(-1, self.groups, n_in)
+            tap = self.weight[:, :, *offset].reshape(self.groups, -1, n_in)
+            y = y + jnp.einsum("pgi,goi->pgo", rows, tap)
+        y = y.reshape(-1, n_out).T
         if self.bias is not None:
-            y = y + self.bias.reshape(-1, *(1 for _ in self.stride))
+            y = y + self.bias[:, None]
         return y.reshape(-1), statistics
 
     def init_statistics(self) -> tuple[()]:
@@ -146,7 +152,7 @@ class Conv(AbstractTransform):
 def window(transform: Any, name: str, kernel: Any) -> None:
     """Check and normalize the fields kernel, stride, padding and input_shape of a frozen transform."""
     kernel = sizes(f"{name}.kernel", kernel)
-    if len(kernel) not in _LAYOUTS:
+    if len(kernel) not in (1, 2):
         raise check.refuse(f"{name}.kernel", kernel, "one or two axes", "Write (3,) or (3, 3).")
     object.__setattr__(transform, "kernel", kernel)
     for field, low in (("stride", 1), ("padding", 0)):

@@ -51,13 +51,15 @@ def transform_link(
         raise ValueError(f"projection {name!r}: storage={projection.storage!r} is for sparse connectivity; drop it")
     if projection.short_term is not None:
         raise ValueError(f"projection {name!r}: short_term needs a sparse connectivity, e.g. js.connect.AllToAll()")
-    source, target = populations[projection.source], populations[projection.target[0]]
+    sources, target = [populations[s] for s in projection.sources], populations[projection.target[0]]
+    sizes = [s.size for s in sources]
     (receptor, weight), *_ = weights.items()
     generator = None if key is None else key.generator("weight")
     assert isinstance(projection.connectivity, AbstractTransform)
-    bound = projection.connectivity.bind(source.size, target.size, generator=generator, weight=weight)
+    bound = projection.connectivity.bind(sum(sizes), target.size, generator=generator, weight=weight)
     with_delays, delay = delayed(name, projection, bound, drawing)
-    (g_source, first), (g_target, first_target) = layout.places[projection.source], layout.places[projection.target[0]]
+    g_source, first = layout.joined(name, projection.sources, sizes)
+    g_target, first_target = layout.places[projection.target[0]]
     return TransformLink(
         transform=with_delays,
         gain=projection.gain,
@@ -67,13 +69,13 @@ def transform_link(
         source=g_source,
         target=g_target,
         first=first,
-        n_sources=source.size,
+        n_sources=sum(sizes),
         first_target=first_target,
         n_targets=target.size,
         receptors=(receptor,),
         slots=delay + 1,
         instant=has_zero_delay(projection, dt_ms),
-        by_events=isinstance(bound, BoundDense) and not isinstance(source.neuron, LeakyIntegrator),
+        by_events=isinstance(bound, BoundDense) and not isinstance(sources[0].neuron, LeakyIntegrator),
     )
 
 

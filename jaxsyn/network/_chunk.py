@@ -79,7 +79,11 @@ class Chunk(eqx.Module):
             else:
                 inner = tuple(net.links[i] for i in part.inner)
                 rest = _Rest(eqx.tree_at(lambda n: n.links, net, ()), self.prepared, state, (currents, events))
-                ends, link_ends, emitted, kept = _stepped(inner, rest, _Fixed(self, part))
+                fixed = _Fixed(self, part)
+                batch = self.mode.axis_name is not None  # a rule for derivatives cannot name the batch axis under jit
+                ends, link_ends, emitted, kept = (
+                    _scan(inner, rest, (), fixed) if batch else _stepped(inner, rest, fixed)
+                )
                 for g, end, values in zip(part.groups, ends, emitted, strict=True):
                     groups[g], emissions[g] = end, values
                 for i, end in zip(part.inner, link_ends, strict=True):

@@ -1,7 +1,8 @@
 """Names, receptors, order: what is decided of a network before anything is drawn."""
 
 import graphlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ._delay import has_zero_delay
@@ -28,7 +29,7 @@ def check_names(populations: Populations, projections: Mapping[str, Projection])
             raise ValueError(
                 f"Network.projections[{name!r}]: got {type(projection).__name__}; allowed: js.Projection(...)"
             )
-        for end in (projection.source, *projection.target):
+        for end in (*projection.sources, *projection.target):
             if end not in populations:
                 raise ValueError(
                     f"projection {name!r}: unknown population {end!r}; the network has {sorted(populations)}"
@@ -76,6 +77,8 @@ def resolve_weights(name: str, projection: Projection, populations: Populations)
 def levels(populations: Populations, projections: Mapping[str, Projection], dt_ms: float) -> dict[str, int]:
     """Order within a step: a population stands above all that reach it without delay and at once.
 
+    Sources of one projection stand on one level.
+
     Raises:
         ValueError: Populations form a loop of such projections.
     """
@@ -86,7 +89,7 @@ def levels(populations: Populations, projections: Mapping[str, Projection], dt_m
         receptors = resolve_weights(name, projection, populations)
         for target in projection.target:
             if any(_acts_at_once(populations[target], r) for r in receptors):
-                before[target].add(projection.source)
+                before[target].update(projection.sources)
     try:
         order = list(graphlib.TopologicalSorter(before).static_order())
     except graphlib.CycleError as error:
@@ -95,10 +98,20 @@ def levels(populations: Populations, projections: Mapping[str, Projection], dt_m
             f"populations {loop} form a loop of zero-delay projections into delta receptors or discrete neurons, so no "
             "order within a step exists; give one of them a delay of at least one step"
         ) from None
-    level: dict[str, int] = {}
-    for name in order:
-        level[name] = max((level[b] + 1 for b in before[name]), default=0)
-    return level
+    level = dict.fromkeys(order, 0)
+    for _ in range(len(order) + 1):
+        old = dict(level)
+        for name in order:
+            level[name] = max([level[name], *(level[b] + 1 for b in before[name])])
+        for projection in projections.values():
+            level |= dict.fromkeys(projection.sources, max(level[s] for s in projection.sources))
+        if level == old:
+            return level
+    joined = [name for name, projection in projections.items() if len(projection.sources) > 1]
+    raise ValueError(
+        f"projections {joined}: sources of one projection are stepped together, but one of them needs another one of "
+        "the same step; give a projection between them a delay of at least one step"
+    )
 
 
 class Layout:
@@ -116,3 +129,14 @@ class Layout:
             for name in members:
                 self.places[name] = (g, first)
                 first += populations[name].size
+
+    def joined(self, name: str, sources: Sequence[str], sizes: Sequence[int]) -> Place:
+        """Where the sources of a projection begin, one behind the other."""
+        group, first = self.places[sources[0]]
+        for source, offset in zip(sources, itertools.accumulate([0, *sizes[:-1]]), strict=True):
+            if self.places[source] != (group, first + offset):
+                raise ValueError(
+                    f"projection {name!r}: sources {list(sources)} do not stand one behind the other; give them the "
+                    f"same neuron model and surrogate, and define {source!r} right behind the one before it"
+                )
+        return group, first

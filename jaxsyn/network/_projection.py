@@ -18,7 +18,9 @@ class Projection(Parameters):
     """Synapses from one population to one or several.
 
     Args:
-        source: Name of the source population.
+        source: Name of the source population; or names of several, which a transform such as `SelfAttention` reads as
+            one long population, in this order. They have one model and surrogate, do not reach each other without
+            delay, and stand one behind the other in the network.
         target: Name or names of the target populations; several count as one long population, in this order.
         connectivity: A rule of `js.connect` (sparse) or a transform such as `Dense` (matrix); or a list of rules, one
             for each target. One projection to several targets is stepped faster than several projections.
@@ -47,7 +49,7 @@ class Projection(Parameters):
         ('I',)
     """
 
-    source: str = eqx.field(static=True)
+    sources: tuple[str, ...] = eqx.field(static=True)
     target: tuple[str, ...] = eqx.field(static=True)
     connectivity: AbstractRule | AbstractTransform | tuple[AbstractRule, ...] = eqx.field(static=True)
     weights: Weights | None
@@ -59,7 +61,7 @@ class Projection(Parameters):
 
     def __init__(
         self,
-        source: str,
+        source: str | Sequence[str],
         target: str | Sequence[str],
         connectivity: AbstractRule | AbstractTransform | Sequence[AbstractRule],
         *,
@@ -71,7 +73,7 @@ class Projection(Parameters):
         **weights: Any,
     ) -> None:
         where = f"Projection({source!r} -> {target!r})"
-        self.source = source
+        self.sources = _names_of_sources(where, source, connectivity)
         self.target = (target,) if isinstance(target, str) else tuple(target)
         if not self.target or len(set(self.target)) < len(self.target):
             raise ValueError(f"{where}: got target {target!r}; allowed: one population or several different ones")
@@ -112,6 +114,11 @@ class Projection(Parameters):
                 f"{where}: got gain of shape {np.shape(self.gain)}; allowed: one number; scale the weights instead"
             )
 
+    @property
+    def source(self) -> str:
+        """Name of the source population; the names of several joined by +."""
+        return "+".join(self.sources)
+
 
 def _delay(where: str, delay_ms: Any) -> Any:
     """Delays as numbers in float64, or what draws or trains them."""
@@ -121,3 +128,15 @@ def _delay(where: str, delay_ms: Any) -> Any:
         allowed = "numbers, ms, a distribution, or js.connect.TrainableDelay(...)"
         raise ValueError(f"{where}: got delay_ms {delay_ms!r}; allowed: {allowed}")
     return np.asarray(delay_ms, np.float64)
+
+
+def _names_of_sources(where: str, source: str | Sequence[str], connectivity: Any) -> tuple[str, ...]:
+    sources = (source,) if isinstance(source, str) else tuple(source)
+    if not sources or len(set(sources)) < len(sources):
+        raise ValueError(f"{where}: got source {source!r}; allowed: one population or several different ones")
+    if len(sources) > 1 and not isinstance(connectivity, AbstractTransform):
+        raise ValueError(
+            f"{where}: several sources need a transform that joins them, such as js.connect.SelfAttention; make "
+            "one projection for each source"
+        )
+    return sources

@@ -133,6 +133,8 @@ def _check(net: Network, link: AbstractLink) -> None:
         raise ValueError(f"{name}: {kind} cannot be cut by target; allowed: sparse rules and js.connect.Dense()")
     if not isinstance(link, SparseLink | TransformLink):
         raise ValueError(f"{name}: {type(link).__name__} cannot be cut by target; allowed: sparse rules and Dense")
+    if link.population not in net.populations():
+        raise ValueError(f"{name}: several sources cannot be cut by target; make one projection for each source")
     target = net.groups[link.target]
     if link.instant and any(target.at_once(r) for r in link.receptors):
         raise ValueError(

@@ -14,6 +14,7 @@ from ..network import Chunk, Component, Mode, Network, NetworkState, components,
 from ._plan import Kept, Plan, stack_blocks
 
 _LONGEST_STRIDE = 64
+_LONG = 2048  # steps from which derivatives compute a chunk twice again
 
 
 def by_chunks(net: Network, plan: Plan) -> bool:
@@ -99,7 +100,7 @@ def advance_by_chunks(
     pieces = []
     if whole:
         xs = {k: v[: whole * length].reshape(whole, length, *v.shape[1:]) for k, v in inputs.items()}
-        carry, kept = jax.lax.scan(advance(length), carry, (xs, ends[:whole]), length=whole)
+        carry, kept = _scan(advance(length), carry, (xs, ends[:whole]), whole, nested=how.remat and n_steps >= _LONG)
         pieces.append(stack_blocks(kept))
     if rest or not whole:
         carry, kept = advance(rest)(carry, ({k: v[whole * length :] for k, v in inputs.items()}, ends[whole]))
@@ -107,3 +108,22 @@ def advance_by_chunks(
     spikes, samples, totals = jax.tree.map(lambda *xs: jnp.concatenate(xs) if len(xs) > 1 else xs[0], *pieces)
     totals = {name: jnp.cumsum(rows, dtype=rows.dtype) for name, rows in totals.items()}
     return carry[0], spikes, samples, carry[1] | totals
+
+
+def _scan(body: Callable[..., Any], carry: Any, xs: Any, length: int, *, nested: bool) -> tuple[Any, Any]:
+    """`jax.lax.scan`; nested, derivatives store the carry of blocks alone, and compute that of their chunks again."""
+    if not nested:
+        return jax.lax.scan(body, carry, xs, length=length)
+    inner = math.isqrt(length)
+    outer, rest = divmod(length, inner)
+
+    def block(carry: Any, x: Any) -> tuple[Any, Any]:
+        return jax.lax.scan(body, carry, x, length=inner)
+
+    blocks = jax.tree.map(lambda x: x[: outer * inner].reshape(outer, inner, *x.shape[1:]), xs)
+    carry, kept = jax.lax.scan(jax.checkpoint(block, prevent_cse=False), carry, blocks, length=outer)
+    kept = stack_blocks(kept)
+    if rest:
+        carry, last = jax.lax.scan(body, carry, jax.tree.map(lambda x: x[outer * inner :], xs), length=rest)
+        kept = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), kept, last)
+    return carry, kept

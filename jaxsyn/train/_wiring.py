@@ -54,7 +54,9 @@ def wire(net: Network, readout: str) -> Wiring:
         if not isinstance(link, TransformLink) or not isinstance(link.transform, BoundDense):
             kind = type(link.transform).__name__ if isinstance(link, TransformLink) else "sparse"
             raise ValueError(f"online: projection {link.name!r} is {kind}; allowed: js.connect.Dense() without a Chain")
-        source = _member(net.groups[link.source], link.first, link.n_sources)
+        source = link.population
+        if source not in net.populations():
+            raise ValueError(f"online: projection {link.name!r} has several sources; make one projection for each")
         target = _member(net.groups[link.target], link.first_target, link.n_targets)
         if net.groups[link.source].continuous:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Runs chunk by chunk: what one gets is what stepping gives, for any length, part and delay, and in little memory."""
 
+import sys
 from typing import Any
 
 import equinox as eqx
@@ -91,10 +92,13 @@ def test_a_run_in_two_parts_is_the_run_in_one() -> None:
     jax.tree.map(close, end, state)
 
 
-@pytest.mark.parametrize("remat", [True, False])
-def test_gradients_are_those_of_stepping(remat: bool) -> None:
+@pytest.mark.parametrize("way", ["plain", "chunks", "nested"])
+def test_gradients_are_those_of_stepping(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every float of the network at once, through a loss of everything that can be recorded, in a batch."""
-    net = network()
+    net, remat = network(), way != "plain"
+    if way == "nested":  # as for many steps: 23 are 5 chunks of 4, two blocks of two and one more, and a rest
+        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "_LONG", 0)
+        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_: 4)
     chosen = js.train.trainable(net, parameters=["b.beta", "a.threshold", "a_a.gain", "out.decay", "lif.tau_m_ms"])
     weights, rest = eqx.partition(net, chosen)
     batch = jnp.stack([inputs()["in"], inputs()["in"][::-1]])

@@ -1,0 +1,3 @@
+"""fashion_conv: see `_vision`."""
+
+from ._vision import conv as run  # noqa: F401

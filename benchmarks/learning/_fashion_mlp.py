@@ -1,0 +1,3 @@
+"""fashion_mlp: see `_vision`."""
+
+from ._vision import mlp as run  # noqa: F401

@@ -1,0 +1,3 @@
+"""fashion_transformer: see `_vision`."""
+
+from ._vision import transformer as run  # noqa: F401
