@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.learning import _first_spike
+from benchmarks.learning._convert_images import Images
 from benchmarks.learning._data import Folder
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -39,3 +41,18 @@ def test_evaluation_file_is_taken_where_there_is_one(tmp_path: pathlib.Path) -> 
 def test_missing_data_are_named(tmp_path: pathlib.Path, folder: str | None) -> None:
     with pytest.raises(SystemExit, match="mnist10k"):
         Folder(None if folder is None else str(tmp_path)).load("mnist10k")
+
+
+def test_first_spikes_of_a_small_network() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 1, 2, 2)), rng.integers(0, 3, 20).astype(np.int32)
+    images = Images(x, y, x, y, 0.5, 0.1)
+    layers = [
+        {"kind": "linear", "weight": rng.normal(size=(5, 4)), "bias": None},
+        {"kind": "relu"},
+        {"kind": "linear", "weight": rng.normal(size=(3, 5)), "bias": None},
+    ]
+    error, spikes, gradient = _first_spike.outcomes(layers, images, 1)
+    assert error.value < 1e-5
+    assert 0.0 < spikes.value < 1.0
+    assert gradient.value < 1e-12
