@@ -62,6 +62,7 @@ from ._graph import arrange as arrange
 from ._graph import build_graph as build_graph
 from ._graph import padded_size as padded_size
 from ._key import GraphKey as GraphKey
+from ._order import CHUNK as CHUNK
 from ._order import Order as Order
 from ._pool import AvgPool as AvgPool
 from ._pool import BoundPool as BoundPool

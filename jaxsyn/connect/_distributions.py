@@ -18,7 +18,7 @@ class AbstractDistribution(abc.ABC):
 
     Each value comes from one uniform number through the inverse of the distribution function, computed with
     operations that every machine rounds alike: the same seed gives the same bits anywhere. One more distribution is
-    one more subclass with `transform`.
+    one more subclass with `transform`; values are drawn through it alone, whatever `sample` of a subclass does.
     """
 
     @abc.abstractmethod
@@ -39,7 +39,8 @@ class AbstractDistribution(abc.ABC):
     def parts(self, generator: np.random.Generator, n: int, size: int = 1 << 16) -> Iterator[Floats]:
         """The n values that `sample` draws, float64, in parts of a size."""
         for start in range(0, n, size):
-            yield self.transform(generator.random(min(size, n - start)))
+            uniform = generator.random(min(size, n - start))
+            yield np.broadcast_to(np.asarray(self.transform(uniform), np.float64), uniform.shape)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,7 +275,11 @@ class Draws:
 
     def all(self) -> npt.NDArray[Any]:
         """All values, shape (n,)."""
-        return self._distribution.sample(self._generator(), self.size, self.dtype)
+        out, end = np.empty(self.size, self.dtype), 0
+        for part in self.parts(1 << 16):
+            out[end : end + part.size] = part
+            end += part.size
+        return out
 
 
 def parts_of(values: npt.NDArray[Any] | Draws, size: int) -> Iterator[npt.NDArray[Any]]:

@@ -29,7 +29,7 @@ class EdgeList:
         room: Number of edges that storage must have room for. A rule whose number of edges is random gives a bound
             that (almost) no seed exceeds, so that another seed gives arrays of the same shape and recompiles nothing.
     Raises:
-        ValueError: pre, post and weight differ in shape.
+        ValueError: pre, post and weight differ in shape, or the edges are said to be sorted and are not.
     Example:
         >>> edges = EdgeList(np.array([0, 1], np.int32), np.array([2, 0], np.int32))
         >>> len(edges)
@@ -46,11 +46,13 @@ class EdgeList:
         self.starts: Int64s | None = None
         self._pre = pre
         if is_sorted:
+            if pre.size and (pre[0] < 0 or (pre[1:] < pre[:-1]).any()):
+                raise ValueError("EdgeList: got sources that fall, with is_sorted=True; sort the edges, or drop it.")
             self.starts = np.searchsorted(pre, np.arange(int(pre[-1]) + 2 if pre.size else 1))
             self._pre = pre[:0]
 
     @classmethod
-    def of_rows(cls, starts: npt.NDArray[Any], post: Int32s, *, room: int = 0) -> Self:
+    def of_rows(cls, starts: npt.ArrayLike, post: Int32s, *, room: int = 0) -> Self:
         """The edges of each source, one source after the other.
 
         Args:
@@ -59,12 +61,16 @@ class EdgeList:
             room: As for the list.
         Returns:
             A sorted list.
+        Raises:
+            ValueError: starts do not rise from 0 to the number of edges.
         Example:
             >>> EdgeList.of_rows(np.array([0, 2, 3]), np.array([0, 1, 0], np.int32)).pre.tolist()
             [0, 0, 1]
         """
-        edges = cls(post[:0], post[:0], room=room)
-        edges.starts, edges.post = np.asarray(starts, np.int64), post
+        edges, found = cls(post[:0], post[:0], room=room), np.asarray(starts, np.int64)
+        if found.ndim != 1 or not found.size or found[0] != 0 or found[-1] != post.size or (np.diff(found) < 0).any():
+            raise ValueError(f"EdgeList.of_rows: got starts {found}; allowed: rising from 0 to {post.size}, the edges.")
+        edges.starts, edges.post = found, post
         return edges
 
     @property
@@ -94,7 +100,9 @@ class EdgeList:
     def onto(self, post: Int32s, *, is_sorted: bool) -> "EdgeList":
         """The same edges with other targets; `is_sorted`: the order is still that of (pre, post)."""
         if self.starts is not None and is_sorted:
-            return EdgeList.of_rows(self.starts, post, room=self.room)
+            moved = EdgeList.of_rows(self.starts, post, room=self.room)
+            moved.weight = self.weight
+            return moved
         return EdgeList(self.pre, post, self.weight, room=self.room)
 
     def __len__(self) -> int:

@@ -55,7 +55,7 @@ class Partition:
 class Order:
     """In which order a graph holds the edges of a list: theirs, one by class, or any.
 
-    An order by class takes no memory of its own: it is found anew each time.
+    An order by class holds no place of an edge: it is found anew each time.
 
     Args:
         n: Number of edges.
@@ -70,11 +70,6 @@ class Order:
 
     def __init__(self, n: int, by: Partition | Int32s | None = None) -> None:
         self._n, self._by = n, by
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it is the order of the list."""
-        return self._by is None
 
     def indices(self) -> Int32s:
         """The edge that is synapse s, int32 (n,)."""

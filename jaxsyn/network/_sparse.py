@@ -7,6 +7,7 @@ import numpy as np
 
 from .._core import float_dtype
 from ..connect import (
+    CHUNK,
     AbstractDistribution,
     AbstractRule,
     Draws,
@@ -26,7 +27,6 @@ from ._projection import Projection
 from ._storage import Format, check_form
 
 EdgeValues: TypeAlias = np.ndarray[Any, Any] | Draws
-_CHUNK = 1 << 16
 
 
 def sparse_links(
@@ -161,8 +161,8 @@ def _split_targets(
 def _shifted(post: np.ndarray[Any, Any], shift: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Each target, and what it is moved by."""
     moved = np.empty_like(post)
-    for start in range(0, post.size, _CHUNK):
-        where = slice(start, start + _CHUNK)
+    for start in range(0, post.size, CHUNK):
+        where = slice(start, start + CHUNK)
         moved[where] = post[where] + shift[post[where]]
     return moved
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import float_dtype
-from ..connect import Draws, Order, SparseGraph, arrange, parts_of
+from ..connect import CHUNK, Draws, Order, SparseGraph, arrange, parts_of
 
 STORAGES = ("full", "float16", "bfloat16", "int16", "int8")
 _LIMITS = {"float16": (2.0**-14, 65504.0), "bfloat16": (2.0**-126, (2.0 - 2.0**-7) * 2.0**127)}  # normal numbers
-_CHUNK = 1 << 16
+
 
 Numbers = np.ndarray[Any, Any]
 
@@ -28,7 +28,7 @@ def _scale(where: str, value: Numbers | Draws, storage: str) -> float:
     if storage == "full":
         return 1.0
     flat = value if isinstance(value, Draws) else value.reshape(-1)
-    sizes = [_sizes(part) for part in parts_of(flat, _CHUNK)]
+    sizes = [_sizes(part) for part in parts_of(flat, CHUNK)]
     smallest, largest = min((low for low, _ in sizes), default=math.inf), max((high for _, high in sizes), default=0.0)
     if dtype.kind == "i":
         mantissa, exponent = math.frexp(largest / np.iinfo(dtype).max)

@@ -75,7 +75,7 @@ def test_long_delays():
 def test_one_delay_of_sorted_edges_needs_no_order():
     edges = connect.EdgeList(np.array([0, 0, 1], np.int32), np.array([0, 2, 1], np.int32))
     graph, order = connect.build_graph(edges, 4, 2, 3)
-    assert order.is_kept
+    assert order.indices().tolist() == [0, 1, 2]
     assert graph.row_ptr.tolist() == [0, 2, 3]
     assert graph.post[:3].tolist() == [0, 2, 1]
     assert graph.delays.tolist() == [4]
@@ -110,6 +110,38 @@ def test_values_that_are_drawn_into_place_are_those_drawn_before(is_sorted, step
         drawn, held = (connect.arrange([x], order, graph, dtype, [scale]) for x in (draws, draws.all()))
         assert np.array_equal(drawn, held)
     assert np.array_equal(connect.arrange([draws], order, graph, np.float32)[0, :5], draws.all()[order.indices()])
+
+
+def test_a_distribution_gives_a_value_for_each_uniform_number():
+    class Two(connect.AbstractDistribution):
+        def transform(self, uniform):
+            return np.float64(2.0)
+
+        def sample(self, generator, shape, dtype=np.float64):
+            return np.full(shape, 7.0, dtype)
+
+    draws = connect.Draws(Two(), 5, lambda: np.random.default_rng(0), np.float32)
+    assert draws.all().tolist() == [2.0] * 5
+    for is_sorted in (True, False):
+        edges = connect.EdgeList(np.array([0, 1], np.int32), np.array([2, 0], np.int32), is_sorted=is_sorted)
+        graph, order = connect.build_graph(edges, [1, 2], 2, 3)
+        draws = connect.Draws(Two(), 2, lambda: np.random.default_rng(0), np.float32)
+        assert connect.arrange([draws], order, graph, np.float32)[0, :2].tolist() == [2.0, 2.0]
+
+
+def test_a_graph_without_edges_has_the_delays_of_one_with_them():
+    none, span = connect.EdgeList.of_rows([0, 0], np.zeros(0, np.int32)), (2, 4)
+    assert connect.build_graph(none, np.zeros(0, np.uint8), 1, 3, span=span)[0].delays.tolist() == [2, 3, 4]
+    some = connect.EdgeList(np.zeros(2, np.int32), np.arange(2, dtype=np.int32))
+    graph, _ = connect.build_graph(some, 3, 1, 3, span=span)
+    assert graph.row_ptr.tolist() == [0, 0, 2, 2]
+
+
+def test_weights_go_along_when_edges_get_other_targets():
+    post, weight = np.array([2, 0], np.int32), np.array([1.0, 2.0])
+    edges = connect.EdgeList(np.array([0, 1], np.int32), post, weight, is_sorted=True)
+    for is_sorted in (True, False):
+        assert edges.onto(post + np.int32(1), is_sorted=is_sorted).weight is weight
 
 
 @given(counts=st.lists(st.integers(0, 4), max_size=12), ends=st.tuples(st.integers(0, 50), st.integers(0, 50)))
@@ -162,6 +194,10 @@ BAD = {
     "source": (lambda: connect.build_graph(EDGES, 1, 1, 3), "source neurons: got 0 to 1; allowed: 0 to 0"),
     "target": (lambda: connect.build_graph(EDGES, 1, 2, 2), "target neurons: got 0 to 2; allowed: 0 to 1"),
     "rows": (lambda: connect.build_graph(EDGES, [1, 2], 2**30, 3), "delays x source neurons: got about 2.147e"),
+    "order": (lambda: connect.EdgeList(EDGES.pre[::-1], EDGES.post, is_sorted=True), "sources that fall"),
+    "starts": (lambda: connect.EdgeList.of_rows([0, 3], EDGES.post), "allowed: rising from 0 to 2"),
+    "first": (lambda: connect.EdgeList.of_rows([1, 2], EDGES.post), "allowed: rising from 0 to 2"),
+    "falling": (lambda: connect.EdgeList.of_rows([0, 2, 1, 2], EDGES.post), "allowed: rising from 0 to 2"),
     "lists": (lambda: connect.EdgeList(EDGES.pre, EDGES.post[:1]), r"arrays of shapes \[\(2,\), \(1,\)\]"),
 }
 
