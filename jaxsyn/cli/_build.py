@@ -174,7 +174,9 @@ class Builder:
             *(("stimuli", n, s) for n, s in config.stimuli.items()),
         ]:
             targets = [node.target] if isinstance(node.target, str) else node.target
-            ends = [("target", t) for t in targets] + ([("source", node.source)] if room == "projections" else [])
+            ends_from = node.source if room == "projections" else []
+            sources = [ends_from] if isinstance(ends_from, str) else ends_from
+            ends = [*(("target", t) for t in targets), *(("source", s) for s in sources)]
             for key, population in ends:
                 yield from self._known((room, name, key), population, config.populations)
             for weight in WEIGHTS:

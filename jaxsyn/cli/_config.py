@@ -105,7 +105,7 @@ def schema() -> type[Table]:
     rules = {n: component(m, "kind") for base in (AbstractRule, AbstractTransform) for n, m in models(base).items()}
     projection = _table(
         "projection",
-        source=(str, ...),
+        source=(str | list[str], ...),
         target=(str | list[str], ...),
         rule=(choice(rules, "kind"), ...),
         **{weight: (values({}, distribution=True, mapping=True), None) for weight in WEIGHTS},

@@ -111,7 +111,11 @@ TRANSFORMS: dict[str, Config] = {
     "flatten": {},
     "reshape": {"shape": [6]},
     "batch_norm": {"momentum": 0.2},
+    "self_attention": {"shape": [1, 6]},
+    "query_sum": {"shape": [1, 6]},
+    "query_key_attention": {"shape": [1, 6]},
 }
+SOURCES = {"self_attention": ["q", "k", "v"], "query_key_attention": ["q", "k"]}  # of transforms of several
 STIMULI: dict[str, Config] = {
     "constant": {"I_pA": 5.0},
     "step": {"I_pA": [1, 2, 3, 4, 5, 6], "start_ms": 1.0, "stop_ms": 2.0},
@@ -172,8 +176,9 @@ def test_every_rule_can_be_named(rule: str) -> None:
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_every_transform_can_be_named(transform: str) -> None:
     rule = {"kind": transform, **TRANSFORMS[transform]}
-    populations = {n: {"model": "DiscreteLIF", "size": 6} for n in ("a", "b")}
-    net, _ = build(network(populations, projections={"a_b": {"source": "a", "target": "b", "rule": rule}}))
+    source = SOURCES.get(transform, "a")
+    populations = {n: {"model": "DiscreteLIF", "size": 6} for n in (*source, "b")}
+    net, _ = build(network(populations, projections={"a_b": {"source": source, "target": "b", "rule": rule}}))
     assert net.links[0].name == "a_b"
 
 
