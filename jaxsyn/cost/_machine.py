@@ -77,7 +77,7 @@ class Machine:
     sort_s: float = 20.0e-9
     value_s: float = 14.0e-9
     floor_bytes: float = 230e6
-    compile_bytes: float = 44e6
+    compile_bytes: float = 56e6
     equation_bytes: float = 0.07e6
     stored_bytes: float = 0.02e6
     sums_bytes: float = 60e6
