@@ -1,37 +1,25 @@
 """convert_mlp, convert_conv: Fashion-MNIST networks converted and fine-tuned to few steps, one line for each T.
 
-For each T in 1, 2, 4: the network is trained with T levels, converted by rate to T steps and trained on in the spiking
-network; test images are scored once, at the end. `relu` is the same network with ReLUs, trained with the schedule of
-the first stage: the network that nothing is lost against. MLP: 784-512-512-10 with batch normalization (folded); its
+For each T in 1, 2, 4: the network is trained with T levels, half of its loss the distance from the outputs of the same
+network with ReLUs, converted by rate to T steps and trained on in the spiking network; test images are scored once, at
+the end. `relu` is that network with ReLUs, trained with the schedule of the first stage: the network that nothing is
+lost against. MLP: 784-512-512-10 with batch normalization (folded); its
 ReLU network is also converted to first spikes (`_first_spike`). Conv: six
 convolutions, one residual block, average pools, trained on the first 20000 images.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import jax
-import numpy as np
 import optax
 
 import jaxsyn as js
 
 from . import _first_spike as ttfs
 from . import _quantized as quantized
-from ._data import Folder, Outcome
+from ._data import Folder, Images, Outcome, fashion
 
 STEPS = (1, 2, 4)
-
-
-class Images(NamedTuple):
-    """Standardized images (n, 1, 28, 28) and labels to train on and to score; pixels are mean + sd x, from 0 to 1."""
-
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    mean: float
-    sd: float
 
 
 def mlp(seed: int, data: Folder) -> Iterator[Outcome]:
@@ -39,12 +27,13 @@ def mlp(seed: int, data: Folder) -> Iterator[Outcome]:
     hidden = [[{"kind": "linear", "shape": (512, n)}, {"kind": "batchnorm", "channels": 512}, {"kind": "relu"}]
               for n in (784, 512)]  # fmt: skip
     kinds = [layer for block in hidden for layer in block] + [{"kind": "linear", "shape": (10, 512)}]
-    return _run(kinds, seed, _images(data, None), (30, 10, 3))
+    return _run(kinds, seed, fashion(data), (30, 10, 3))
 
 
 def conv(seed: int, data: Folder) -> Iterator[Outcome]:
     """Accuracy of the convolutional network with ReLUs and in spikes."""
-    return _run(conv_kinds(), seed, _images(data, 20000), (12, 6, 2))
+    images = fashion(data)
+    return _run(conv_kinds(), seed, images._replace(x=images.x[:20000], y=images.y[:20000]), (12, 6, 2))
 
 
 def conv_kinds() -> quantized.Layers:
@@ -60,22 +49,9 @@ def conv_kinds() -> quantized.Layers:
     return [*kinds, flat, {"kind": "linear", "shape": (10, 64 * 49)}]
 
 
-def _images(data: Folder, first: int | None) -> Images:
-    """The images, of those to train on the first so many."""
-    given, scored = data.load("fashion_mnist")
-    train = [given["x_train"], given["y_train"]]
-    test = [given["x_test"], given["y_test"]]
-    if scored is not None:
-        train = [np.concatenate(pair) for pair in zip(train, test, strict=True)]
-        test = [scored["x_test"], scored["y_test"]]
-    mean, sd = train[0].mean(), train[0].std()
-    parts = [((x.astype(np.float32) - mean) / sd)[:, None] for x in (train[0], test[0])]
-    labels = [y.astype(np.int32) for y in (train[1][:first], test[1])]
-    return Images(parts[0][:first], labels[0], parts[1], labels[1], float(mean / 255), float(sd / 255))
-
-
 def _run(kinds: quantized.Layers, seed: int, images: Images, epochs: tuple[int, int, int]) -> Iterator[Outcome]:
     x, y, x_test, y_test = images[:4]
+    x = x[:, None]  # one channel
     key = jax.random.key(seed)
     shape = (784,) if kinds[0]["kind"] == "linear" else (1, 28, 28)
 
@@ -89,7 +65,8 @@ def _run(kinds: quantized.Layers, seed: int, images: Images, epochs: tuple[int, 
         yield from ttfs.outcomes(plain, images, epochs[0])
     shown = (x.reshape(-1, *shape), y)
     for n in STEPS:
-        few = quantized.train(quantized.with_levels(layers, n), (x, y), epochs[1], 1e-3, jax.random.fold_in(key, n))
+        few = quantized.with_levels(layers, n)
+        few = quantized.train(few, (x, y), epochs[1], 1e-3, jax.random.fold_in(key, n), teacher=layers)
         snn = js.convert.from_layers(quantized.numbers(few), shown[0][:1000], "rate", n_steps=n)
         steps = epochs[2] * -(-len(y) // quantized.BATCH)
         optimizer = optax.adam(optax.cosine_decay_schedule(2e-4, steps))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,11 +41,19 @@ class Folder:
         return _arrays(file), (_arrays(scored) if scored.is_file() else None)
 
 
-def fashion(data: Folder) -> tuple[np.ndarray[Any, Any], ...]:
-    """Images and labels of Fashion-MNIST to train on and to score: standardized float32 (n, 28, 28), int32 (n,).
+class Images(NamedTuple):
+    """Standardized images (n, 28, 28) and labels to train on and to score; pixels are mean + sd x, from 0 to 1."""
 
-    Where there is an evaluation file, both parts of the other are trained on.
-    """
+    x: np.ndarray[Any, Any]
+    y: np.ndarray[Any, Any]
+    x_test: np.ndarray[Any, Any]
+    y_test: np.ndarray[Any, Any]
+    mean: float
+    sd: float
+
+
+def fashion(data: Folder) -> Images:
+    """Fashion-MNIST; where there is an evaluation file, both parts of the other are trained on."""
     given, scored = data.load("fashion_mnist")
     train = [given["x_train"], given["y_train"]]
     test = [given["x_test"], given["y_test"]]
@@ -54,7 +62,8 @@ def fashion(data: Folder) -> tuple[np.ndarray[Any, Any], ...]:
         test = [scored["x_test"], scored["y_test"]]
     mean, sd = train[0].mean(), train[0].std()
     parts = [((x.astype(np.float32) - mean) / sd).astype(np.float32) for x in (train[0], test[0])]
-    return parts[0], train[1].astype(np.int32), parts[1], test[1].astype(np.int32)
+    labels = [y.astype(np.int32) for y in (train[1], test[1])]
+    return Images(parts[0], labels[0], parts[1], labels[1], float(mean / 255), float(sd / 255))
 
 
 def _arrays(file: pathlib.Path) -> Arrays:

@@ -19,7 +19,7 @@ def outcomes(layers: list[dict[str, Any]], images: Any, epochs: int) -> Iterator
 
     Args:
         layers: A network of standardized flat images.
-        images: See `_convert_images.Images`.
+        images: See `_data.Images`.
         epochs: Times that the network was shown the images.
     """
     n = layers[0]["weight"].shape[1]

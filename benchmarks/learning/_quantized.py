@@ -10,7 +10,7 @@ import optax
 
 import jaxsyn as js
 
-BATCH, MOMENTUM, EPS = 256, 0.95, 1e-5
+BATCH, MOMENTUM, EPS, QUIET = 256, 0.95, 1e-5, 0.02
 Layers = list[dict[str, Any]]
 
 
@@ -98,8 +98,12 @@ def _norm(f: dict[str, Any], x: Any, training: bool) -> tuple[Any, dict[str, Any
     return y + f["beta"].reshape(shape), f
 
 
-def train(layers: Layers, data: Any, epochs: int, rate: float, key: Any) -> Layers:
-    """Layers after training with AdamW and a cosine schedule; half of the images are shown mirrored."""
+def train(layers: Layers, data: Any, epochs: int, rate: float, key: Any, teacher: Layers | None = None) -> Layers:
+    """Layers after training with AdamW and a cosine schedule; half of the images are shown mirrored.
+
+    With a teacher, half of the loss is the cross entropy with its answers; without one, units are kept quiet by a small
+    price of the offsets of batch normalization.
+    """
     x, y = (jnp.asarray(a) for a in data)
     n = len(x) // BATCH
     optimizer = optax.adamw(optax.warmup_cosine_decay_schedule(0.0, rate, n, epochs * n), weight_decay=2e-2)
@@ -108,7 +112,11 @@ def train(layers: Layers, data: Any, epochs: int, rate: float, key: Any) -> Laye
         images = jnp.where(mirrored[:, None, None, None], x[batch][..., ::-1], x[batch])
         shown = images.reshape(BATCH, -1) if layers[0]["kind"] == "linear" else images
         logits, new = forward(with_arrays(layers, values), shown, True)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y[batch]).mean(), arrays(new)
+        error = optax.softmax_cross_entropy_with_integer_labels(logits, y[batch]).mean()
+        if teacher is None:
+            return error + QUIET * sum(jnp.mean(f["beta"]) for f in values if "beta" in f), arrays(new)
+        soft = jax.nn.softmax(forward(teacher, shown, False)[0])
+        return 0.5 * error + 0.5 * optax.softmax_cross_entropy(logits, soft).mean(), arrays(new)
 
     def step(carry: Any, given: Any) -> Any:
         values, state = carry

@@ -135,7 +135,7 @@ def right(net: js.Network, links: Any, x: Any, y: Any) -> float:
 
 
 def _run(net: js.Network, data: Folder, seed: int, settings: Settings) -> list[Outcome]:
-    x, y, x_test, y_test = fashion(data)
+    x, y, x_test, y_test = fashion(data)[:4]
     net, links = train(net, x, y, seed, settings)
     weights = jax.tree.leaves(eqx.filter(net, js.train.trainable(net)))
     return [

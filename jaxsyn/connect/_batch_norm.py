@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsyn._core import float_dtype
-
+from .._core import float_dtype
 from . import _checks as check
 from ._distributions import Value
 from ._transform import AbstractBoundTransform, AbstractTransform, Shape, check_entries, check_input, no_weight, sizes

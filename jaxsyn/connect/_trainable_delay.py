@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsyn._core import float_dtype
-
+from .._core import float_dtype
 from . import _checks as check
 from ._delay import delay_to_steps
 from ._distributions import Uniform, Value, sample_values

@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsyn._core import float_dtype
-
+from .._core import float_dtype
 from . import _checks as check
 from ._distributions import Uniform, Value, sample_values
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from .._core import float_dtype
+from .._core import float_dtype, write_whole
 from .._version import __version__
 from ..kernels import native_available
 from ._machine import Machine
@@ -86,9 +86,7 @@ def save_machine(machine: Machine, file: Path | None = None) -> Path:
     constants = _checked(dataclasses.asdict(machine))
     content = {"format": _FORMAT, "conditions": _conditions(), "constants": constants}
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(file)
+    write_whole(file, lambda part: part.write(f"{json.dumps(content, indent=2)}\n".encode()))
     return file
 
 

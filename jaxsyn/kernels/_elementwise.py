@@ -15,7 +15,7 @@ from ._check import check_threads
 from ._functions import FUNCTIONS
 from ._library import elementwise_supported, require_native
 from ._machine import machine_code
-from ._primitive import Operand, define_call, define_kernel
+from ._primitive import Operand, define_call, define_kernel, define_map
 from ._program import Tracer, Unsupported, routine
 from ._schedule import Store, schedule
 
@@ -163,6 +163,96 @@ def _shapes(*avals: Any, traced: _Traced, batch: tuple[int, ...]) -> list[Any]:
 
 
 _elementwise_p = define_call("map", _shapes, _reference, _native)
+
+
+def _floats(traced: _Traced) -> list[int]:
+    """Numbers of the results that have derivatives."""
+    return [k for k, out in enumerate(traced.jaxpr.out_avals) if jnp.issubdtype(out.dtype, jnp.floating)]
+
+
+def _moved(traced: _Traced, primals: Sequence[Any], moving: Sequence[int]) -> Callable[..., list[Any]]:
+    """The results that have derivatives as a function of some operands."""
+    jaxpr, floats = traced.jaxpr, _floats(traced)
+
+    def function(*values: Any) -> list[Any]:
+        args = list(primals)
+        for i, value in zip(moving, values, strict=True):
+            args[i] = value
+        outs = jax.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args)
+        return [outs[k] for k in floats]
+
+    return function
+
+
+def _tangents_of(traced: _Traced, moving: Sequence[int]) -> _Traced:
+    """Changes of the results, of the operands and of changes of some: per neuron, as the function is."""
+    n, avals = len(traced.jaxpr.in_avals), traced.jaxpr.in_avals
+
+    def tangents(*args: Any) -> list[Any]:
+        primals = args[:n]
+        return list(jax.jvp(_moved(traced, primals, moving), [primals[i] for i in moving], list(args[n:]))[1])
+
+    return _Traced(jax.make_jaxpr(tangents)(*avals, *(avals[i] for i in moving)), 0, 0, traced.threads)
+
+
+def _cotangents_of(traced: _Traced, moving: Sequence[int], given: Sequence[int]) -> _Traced:
+    """What changes of some results say of changes of some operands: per neuron where those operands are."""
+    n, avals, floats = len(traced.jaxpr.in_avals), traced.jaxpr.in_avals, _floats(traced)
+
+    def cotangents(*args: Any) -> list[Any]:
+        primals, sent = args[:n], dict(zip(given, args[n:], strict=True))
+        pull = jax.vjp(_moved(traced, primals, moving), *(primals[i] for i in moving))[1]
+        outs = [traced.jaxpr.out_avals[k] for k in floats]
+        return list(pull([sent.get(k, jnp.zeros(out.shape, out.dtype)) for k, out in enumerate(outs)]))
+
+    outs = [traced.jaxpr.out_avals[floats[k]] for k in given]
+    return _Traced(jax.make_jaxpr(cotangents)(*avals, *outs), 0, 0, traced.threads)
+
+
+def _map(*args: Any, traced: _Traced, batch: tuple[int, ...], native: bool) -> list[Any]:
+    """The results of a function, in one pass where each of them has a value for each neuron."""
+    size = traced.jaxpr.out_avals[0].shape
+    if all(out.shape == size and len(size) == 1 for out in traced.jaxpr.out_avals):
+        return list(_elementwise_p.bind(*args, traced=traced, batch=batch, native=native))
+    return _reference(*args, traced=traced, batch=batch)
+
+
+def _transposed(
+    primals: Sequence[Any], sent: dict[int, Any], *, traced: _Traced, moving: Sequence[int], batch: Any, native: bool
+) -> list[Any]:
+    """Cotangents of some operands from those of some results: arrays in one pass, what neurons share by sums."""
+    size = traced.jaxpr.out_avals[0].shape
+    found: dict[int, Any] = {}
+    for per_neuron in (True, False):
+        some = [i for i in moving if (traced.jaxpr.in_avals[i].shape == size) == per_neuron]
+        if some:
+            back = _cotangents_of(traced, some, tuple(sent))
+            found |= zip(some, _map(*primals, *sent.values(), traced=back, batch=batch, native=native), strict=True)
+    return [found[i] for i in moving]
+
+
+def _shapes_of_tangents(*avals: Any, forward: _Traced, batch: tuple[int, ...], **params: Any) -> list[Any]:
+    return [jax.core.ShapedArray((*batch, *out.shape), out.dtype) for out in forward.jaxpr.out_avals]
+
+
+def _tangents_by_xla(*args: Any, forward: _Traced, batch: tuple[int, ...], **params: Any) -> list[Any]:
+    return _reference(*args, traced=forward, batch=batch)
+
+
+def _tangents_natively(*args: Any, forward: _Traced, batch: tuple[int, ...], **params: Any) -> list[Any]:
+    return _native(*args, traced=forward, batch=batch)
+
+
+def _parts(*avals: Any, traced: _Traced, batch: tuple[int, ...]) -> bool:
+    """Whether the function works on parts of longer arrays."""
+    shapes = [a.shape[len(batch) :] for a in avals]
+    return any(a != v.shape for a, v in zip(shapes, traced.jaxpr.in_avals, strict=True))
+
+
+_tangents_p = define_call("map_tangents", _shapes_of_tangents, _tangents_by_xla, _tangents_natively)
+define_map(
+    _elementwise_p, _tangents_p, _tangents_of, _transposed, whole=lambda *args, **params: not _parts(*args, **params)
+)
 
 
 def elementwise(

@@ -100,6 +100,48 @@ def define_call(
     return primitive
 
 
+def define_map(
+    primitive: Any, tangents: Any, forward: Callable[..., Any], backward: Callable[..., Any], whole: Any
+) -> None:
+    """Derivatives of a primitive with the parameter `traced` by another one, which is linear in its last operands.
+
+    Args:
+        primitive: The primitive.
+        tangents: Gives tangents of the results with derivatives from all operands and tangents of some (`moving`).
+        forward: forward(traced, moving) is what `tangents` evaluates, its parameter `forward`.
+        backward: backward(operands, {result: cotangent}, ...) gives cotangents of the operands `moving`, with all axes
+            of the batch.
+        whole: whole(*operands, traced=, batch=): whether this holds for them; else derivatives are those set before.
+    """
+    before = ad.primitive_jvps[primitive]
+
+    def jvp(primals: Any, dots: Any, *, native: bool, **params: Any) -> Any:
+        if not whole(*primals, **params):
+            return before(primals, dots, native=native, **params)
+        moving = tuple(i for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero))
+        outs = primitive.bind(*primals, native=native, **params)
+        linear = {"forward": forward(params["traced"], moving), "moving": moving, "native": native}
+        changes = iter(tangents.bind(*primals, *(dots[i] for i in moving), **linear, **params))
+        floats = [jnp.issubdtype(out.dtype, jnp.floating) for out in outs]
+        zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
+        return outs, [next(changes) if f else zero for f, zero in zip(floats, zeros, strict=True)]
+
+    def transpose(cotangents: Any, *args: Any, moving: Any, forward: Any, **params: Any) -> Any:
+        n = len(args) - len(moving)
+        shapes = [dot.aval.shape for dot in args[n:]]
+        sent = {k: c for k, c in enumerate(cotangents) if not isinstance(c, ad.Zero)}
+        if not sent:
+            return [None] * n + [ad.Zero(dot.aval) for dot in args[n:]]
+        found = backward(args[:n], sent, moving=moving, **params)
+        lead = range(len(params["batch"]))
+        axes = [tuple(a for a in lead if shape[a] != c.shape[a]) for c, shape in zip(found, shapes, strict=True)]
+        sums = [jnp.sum(c, axis=a, keepdims=True) if a else c for c, a in zip(found, axes, strict=True)]
+        return [None] * n + sums
+
+    ad.primitive_jvps[primitive] = jvp
+    ad.primitive_transposes[tangents] = transpose
+
+
 def _jvp_of(function: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:
     """Values and tangents of a function of several results, some of whose tangents are absent."""
     moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
@@ -187,7 +229,7 @@ def define_sum(primitive: Any, n_terms: int, message: str) -> None:
 def define_trilinear(primitives: Sequence[Any], bind: Callable[..., jax.Array], core_ranks: Sequence[int]) -> None:
     """Derivatives of three primitives that are each other's: form(a, b, c) is linear in each of its three slots.
 
-    `primitives[i]` gives slot i from the two others, in slot order, after two integer operands of the graph;
+    `primitives[i]` gives slot i from the two others, in slot order, after the operands of the graph, which are fixed;
     `bind(i, *operands, **params)` calls it; slot i has `core_ranks[i]` axes behind its batch axes.
     """
     for slot, primitive in enumerate(primitives):
@@ -196,20 +238,20 @@ def define_trilinear(primitives: Sequence[Any], bind: Callable[..., jax.Array], 
 
 
 def _trilinear_jvp(slot: int, bind: Callable[..., jax.Array], primals: Any, tangents: Any, **params: Any) -> Any:
-    row_ptr, post, left, right = primals
-    _, _, d_left, d_right = tangents
+    *graph, left, right = primals
+    *_, d_left, d_right = tangents
     terms = []
     if not isinstance(d_left, ad.Zero):
-        terms.append(bind(slot, row_ptr, post, d_left, right, **params))
+        terms.append(bind(slot, *graph, d_left, right, **params))
     if not isinstance(d_right, ad.Zero):
-        terms.append(bind(slot, row_ptr, post, left, d_right, **params))
+        terms.append(bind(slot, *graph, left, d_right, **params))
     return [bind(slot, *primals, **params)], [functools.reduce(jax.lax.add, terms)]
 
 
 def _trilinear_transpose(
     slot: int, bind: Callable[..., jax.Array], core_ranks: tuple[int, ...], cotangents: Any, *args: Any, **params: Any
 ) -> Any:
-    row_ptr, post, left, right = args
+    *graph, left, right = args
     (cotangent,) = cotangents
     wants_left = isinstance(left, ad.UndefinedPrimal)
     unknown = left if wants_left else right
@@ -223,8 +265,8 @@ def _trilinear_transpose(
         shape = unknown.aval.shape
         params["batch"] = shape[: len(shape) - core_ranks[wanted]]
         others = [factors[i] for i in range(3) if i != wanted]
-        result = bind(wanted, row_ptr, post, *others, **params)
-    return [None, None, result, None] if wants_left else [None, None, None, result]
+        result = bind(wanted, *graph, *others, **params)
+    return [None] * len(graph) + ([result, None] if wants_left else [None, result])
 
 
 def define_barrier(name: str) -> Any:

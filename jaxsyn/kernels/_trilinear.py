@@ -5,7 +5,8 @@ A sparse graph couples weights, sources and targets in
     T(weight, source, target) = sum_{r, s} weight[r, s] * source[row(s)] * target[r, post[s]].
 
 Fixing two of the three leaves a linear map onto the third: push gives targets, pull sources, outer weights. Each is the
-derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings.
+derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings. Rows that are
+marked -0.0 take no part in the sum: emissions whose derivative is zero, which a gradient need not be carried back to.
 """
 
 import math
@@ -21,7 +22,7 @@ from ._primitive import Operand, define_kernel, define_trilinear
 
 WEIGHT, SOURCE, TARGET = 0, 1, 2
 _CORE_RANKS = (2, 1, 2)
-_OPERANDS = (Operand.SHARED, Operand.SHARED, Operand.LANES, Operand.LANES)
+_OPERANDS = (Operand.SHARED, Operand.SHARED, Operand.LANES, Operand.LANES, Operand.LANES)
 
 
 def synapse_rows(row_ptr: Array, nnz: int) -> Array:
@@ -63,24 +64,37 @@ def _sources_of_synapses(row_ptr: Array, post: Array, source: Array) -> Array:
     return jnp.where(rows < n_rows, values, jnp.zeros((), source.dtype))
 
 
-def _push(row_ptr: Any, post: Any, weight: Any, source: Any, *, n_post: int, width: int, batch: Any) -> list[Array]:
-    receptors = weight.shape[-2]
+def _unmarked(marks: Any, values: Any) -> Any:
+    """Values of rows, 0 for those that are marked."""
+    if marks.shape[-1] == 0:
+        return values
+    return jnp.where((marks == 0) & jnp.signbit(marks), jnp.zeros((), values.dtype), values)
+
+
+def _push(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
+    weight, source = factors
+    receptors, source = weight.shape[-2], _unmarked(marks, source)
     if 0 in (post.shape[0], source.shape[-1], receptors, n_post, *batch):
         return [jnp.zeros((*batch, receptors, n_post), weight.dtype)]
     values = weight * _sources_of_synapses(row_ptr, post, source)[..., None, :]
     return [_scatter(_reduce_to(values, batch), post, n_post)]
 
 
-def _pull(row_ptr: Any, post: Any, weight: Any, target: Any, *, n_post: int, width: int, batch: Any) -> list[Array]:
+def _pull(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
+    weight, target = factors
     n_rows = row_ptr.shape[0] - 1
     if 0 in (post.shape[0], n_rows, n_post, *batch):
         return [jnp.zeros((*batch, n_rows), weight.dtype)]
-    values = _reduce_to(jnp.sum(weight * jnp.take(target, post, axis=-1), axis=-2), batch)
-    return [_scatter(values, synapse_rows(row_ptr, post.shape[0]), n_rows + 1)[..., :n_rows]]
+    values, rows = jnp.sum(weight * jnp.take(target, post, axis=-1), axis=-2), synapse_rows(row_ptr, post.shape[0])
+    if marks.shape[-1] == 0:
+        return [_scatter(_reduce_to(values, batch), rows, n_rows + 1)[..., :n_rows]]
+    sums = _scatter(values, rows, n_rows + 1)[..., :n_rows]
+    return [_reduce_to(_unmarked(marks, sums), batch)]
 
 
-def _outer(row_ptr: Any, post: Any, source: Any, target: Any, *, n_post: int, width: int, batch: Any) -> list[Array]:
-    receptors = target.shape[-2]
+def _outer(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
+    source, target = factors
+    receptors, source = target.shape[-2], _unmarked(marks, source)
     if 0 in (post.shape[0], source.shape[-1], n_post, *batch):
         return [jnp.zeros((*batch, receptors, width), source.dtype)]
     values = _sources_of_synapses(row_ptr, post, source)[..., None, :] * jnp.take(target, post, axis=-1)
@@ -89,7 +103,8 @@ def _outer(row_ptr: Any, post: Any, source: Any, target: Any, *, n_post: int, wi
 
 
 def _shapes(slot: int) -> Any:
-    def infer(row_ptr: Any, post: Any, left: Any, right: Any, *, n_post: int, width: int, batch: Any) -> Any:
+    def infer(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> Any:
+        left, right = factors
         receptors = (right if slot == WEIGHT else left).shape[-2]
         core = {WEIGHT: (receptors, width), SOURCE: (row_ptr.shape[0] - 1,), TARGET: (receptors, n_post)}[slot]
         return [jax.core.ShapedArray((*batch, *core), left.dtype)]
@@ -104,16 +119,17 @@ _PRIMITIVES = (
 )
 
 
-def _bind(slot: int, row_ptr: Any, post: Any, left: Any, right: Any, **params: Any) -> Array:
-    """Call one of the family; a batch axis that neither factor has is made once and broadcast."""
+def _bind(slot: int, row_ptr: Any, post: Any, marks: Any, left: Any, right: Any, **params: Any) -> Array:
+    """Call one of the family; a batch axis that no operand has is made once and broadcast."""
     first, second = (i for i in range(3) if i != slot)
     left_batch = left.shape[: left.ndim - _CORE_RANKS[first]]
     right_batch = right.shape[: right.ndim - _CORE_RANKS[second]]
     wanted = params["batch"]
     params["batch"] = tuple(
-        1 if a == b == 1 else size for a, b, size in zip(left_batch, right_batch, wanted, strict=True)
+        1 if a == b == c == 1 else size
+        for a, b, c, size in zip(left_batch, right_batch, marks.shape[:-1], wanted, strict=True)
     )
-    (out,) = _PRIMITIVES[slot].bind(row_ptr, post, left, right, **params)
+    (out,) = _PRIMITIVES[slot].bind(row_ptr, post, marks, left, right, **params)
     return out if params["batch"] == wanted else jnp.broadcast_to(out, (*wanted, *out.shape[len(wanted) :]))
 
 
@@ -121,7 +137,14 @@ define_trilinear(_PRIMITIVES, _bind, _CORE_RANKS)
 
 
 def push(
-    row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, source: ArrayLike, *, n_post: int, native: bool
+    row_ptr: ArrayLike,
+    post: ArrayLike,
+    weight: ArrayLike,
+    source: ArrayLike,
+    *,
+    n_post: int,
+    native: bool,
+    marked: bool = False,
 ) -> Array:
     """Carry values of source rows along the synapses of a sparse graph and sum them at their targets.
 
@@ -136,6 +159,7 @@ def push(
         source: Value of each row, shape (rows,), dtype of weight.
         n_post: Number of targets.
         native: Use the native CPU kernel where the computation runs on a CPU.
+        marked: Whether a source of -0.0 stands for a 0 that nothing moves: its derivative is not computed, but 0.
     Returns:
         Sums at the targets, shape (receptors, n_post).
     Raises:
@@ -154,7 +178,8 @@ def push(
     if source.shape != (row_ptr.shape[0] - 1,):
         raise ValueError(f"source: got shape {source.shape}, must be ({row_ptr.shape[0] - 1},), one for each row")
     params = {"n_post": n_post, "width": weight.shape[1], "batch": (), "native": require_native(native)}
-    return _bind(TARGET, row_ptr, post, weight, source, **params)
+    marks = jax.lax.stop_gradient(source) if marked else jnp.zeros(0, source.dtype)
+    return _bind(TARGET, row_ptr, post, marks, weight, source, **params)
 
 
 def pull(row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, target: ArrayLike, *, native: bool) -> Array:
@@ -186,7 +211,7 @@ def pull(row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, target: ArrayLi
     if target.ndim != 2 or target.shape[0] != weight.shape[0]:
         raise ValueError(f"target: got shape {target.shape}, must be ({weight.shape[0]}, n_post), a row a receptor")
     params = {"n_post": target.shape[1], "width": weight.shape[1], "batch": (), "native": require_native(native)}
-    return _bind(SOURCE, row_ptr, post, weight, target, **params)
+    return _bind(SOURCE, row_ptr, post, jnp.zeros(0, target.dtype), weight, target, **params)
 
 
 def outer(
@@ -232,4 +257,4 @@ def outer(
     lanes = math.prod(lead)
     source, target = source.reshape(lanes, -1), target.reshape(lanes, *target.shape[-2:])
     params = {"n_post": target.shape[-1], "width": width, "batch": (1,), "native": require_native(native)}
-    return _bind(WEIGHT, row_ptr, post, source, target, **params)[0]
+    return _bind(WEIGHT, row_ptr, post, jnp.zeros((1, 0), source.dtype), source, target, **params)[0]

@@ -20,6 +20,7 @@ from ._group import Group as Group
 from ._group import GroupState as GroupState
 from ._group import Sent as Sent
 from ._group import initial_state as initial_state
+from ._group import unmarked as unmarked
 from ._link import AbstractLink as AbstractLink
 from ._link import LinkState as LinkState
 from ._link import SparseLink as SparseLink

@@ -148,7 +148,8 @@ def arrivals_of(
     if isinstance(link, SparseLink):
         ticks = jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
         history = number(history, n)
-        return jax.vmap(lambda tick: link.deliver_values(history, tick, link.first, native=net.native))(ticks)
+        how = {"marked": net.groups[link.source].marks, "native": net.native}
+        return link.gain * jax.vmap(lambda tick: link.deliver_values(history, tick, link.first, **how))(ticks)
     assert isinstance(link, TransformLink)
     rows, before, size = history, state.links[index], net.groups[link.target].size
 

@@ -70,7 +70,7 @@ def _threshold(
         spikes, values = out, None
         after = jax.tree.map(lambda r, a: jnp.where(spikes, r, a), fresh, after)
     else:
-        spikes, values = out > 0, out
+        spikes, values = out > 0, group.marked(out, gap)
         after = jax.tree.map(lambda r, a: a + out * (r - a), fresh, after)
     if refractory is not None and left is not None:
         if flow.crossed is None:

@@ -168,6 +168,19 @@ class Group(eqx.Module):
         """Spikes of a threshold gap, as bool without surrogate, as numbers with gradient with one."""
         return hard_spike(gap, self.name) if self.surrogate is None else self.surrogate(gap)
 
+    @property
+    def marks(self) -> bool:
+        """Whether emissions of 0 with the derivative 0 are written -0.0: sparse links carry no gradient to them."""
+        form = None if self.surrogate is None else type(self.surrogate).__call__
+        return self.continuous and form is AbstractSurrogate.__call__
+
+    def marked(self, spikes: Array, gap: Array) -> Array:
+        """Spikes as numbers with gradient, as they are or marked."""
+        if not self.marks:
+            return spikes
+        assert self.surrogate is not None
+        return jnp.where((spikes == 0) & (self.surrogate.derivative(gap) == 0), -0.0, spikes)
+
     def refractory_of(self, clamp: Array | None, dt_ms: float) -> Refractory | None:
         """Refractory state in the unit of the integrator: steps on the grid, ms otherwise."""
         if clamp is None or self.refractory_ms is None or self.integrator is None:
@@ -176,6 +189,20 @@ class Group(eqx.Module):
         if self.integrator.on_grid:
             total = jnp.rint(self.refractory_ms / dt_ms).astype(jnp.int32)
         return Refractory(clamp, total, dt_ms)
+
+
+def unmarked(values: Array) -> Array:
+    """Emissions as the user sees them: 0.0 in place of -0.0, their gradient as it is.
+
+    Args:
+        values: Numbers that groups with `marks` emitted, any shape.
+    Returns:
+        The same without marks.
+    Example:
+        >>> unmarked(jnp.array([1.0, -0.0])).tolist()
+        [1.0, 0.0]
+    """
+    return jnp.where((values == 0) & jnp.signbit(values), 0.0, values)
 
 
 def carries_values(neuron: AbstractNeuron, surrogate: AbstractSurrogate | None) -> bool:

@@ -154,8 +154,8 @@ class SparseLink(AbstractLink):
             threads=threads,
         )
 
-    def deliver_values(self, values: Array, tick: Array, first: int, *, native: bool) -> Array:
-        """Arrivals due at `tick`, (receptors, n_targets), from a ring of numbers (slots, n)."""
+    def deliver_values(self, values: Array, tick: Array, first: int, *, marked: bool, native: bool) -> Array:
+        """Arrivals due at `tick` but for the gain, (receptors, n_targets), from a ring of numbers, `marked` or not."""
         if self.delays is not None:
             return self._deliver_between(self.delays, values, tick, first, native=native)
         rows = (tick - self.graph.delays) % values.shape[0]
@@ -169,8 +169,9 @@ class SparseLink(AbstractLink):
         if self.form == "bcoo":
             out = bcoo_push(self.graph.row_ptr, self.graph.post, self.weight, source, n_post=n_post)
         else:
-            out = kernels.push(self.graph.row_ptr, self.graph.post, self.weight, source, n_post=n_post, native=native)
-        return self.gain * out
+            graph, own = (self.graph.row_ptr, self.graph.post), marked and self.short_term is None
+            out = kernels.push(*graph, self.weight, source, n_post=n_post, native=native, marked=own)
+        return out
 
     def _deliver_between(self, delays: Delays, values: Array, tick: Array, first: int, *, native: bool) -> Array:
         """The same with trained delays: each synapse reads the two emissions beside its delay."""
@@ -179,8 +180,7 @@ class SparseLink(AbstractLink):
         near, far = (values[(tick - (whole + k)) % values.shape[0], source] for k in (0, 1))
         rows = jnp.minimum(jnp.arange(n + 1, dtype=jnp.int32), self.graph.row_ptr[-1])  # one for each synapse
         sent = near + fraction * (far - near)
-        out = kernels.push(rows, self.graph.post, self.weight, sent, n_post=self.graph.n_post, native=native)
-        return self.gain * out
+        return kernels.push(rows, self.graph.post, self.weight, sent, n_post=self.graph.n_post, native=native)
 
 
 class TransformLink(AbstractLink):

@@ -168,8 +168,14 @@ class Moment:
                 )
                 total.update(zip(link.receptors, rows, strict=True))
                 continue
-            for r, row in zip(link.receptors, self._deliver_values(i, link, source), strict=True):
-                _add(total, r, row)
+            rows = list(self._deliver_values(i, link, source))
+            if isinstance(link, SparseLink):
+                so_far = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
+                sums, _ = kernels.elementwise(_more, size, so_far, rows, link.gain, native=self.net.native)
+                total.update(zip(link.receptors, sums, strict=True))
+            else:
+                for r, row in zip(link.receptors, rows, strict=True):
+                    _add(total, r, row)
         for other in sorted({link.source for link in self.net.links if link.target == g} - {g}):
             self.reads[other] += total.values()
         return total
@@ -209,7 +215,8 @@ class Moment:
             ring = _numbers(self.emissions[link.source])[None, :]
         if isinstance(link, SparseLink):
             first = 0 if link.short_term is not None else link.first
-            return link.deliver_values(ring, self.tick, first, native=self.net.native)
+            marked = self.net.groups[link.source].marks
+            return link.deliver_values(ring, self.tick, first, marked=marked, native=self.net.native)
         assert isinstance(link, TransformLink)
         size, mode = self.net.groups[link.target].size, self.mode
         out, self.links[i] = link.deliver(
@@ -235,9 +242,11 @@ class Moment:
 
         if group.surrogate is not None:  # derivatives keep what goes in, and compute the rest again in one pass
             advance = jax.checkpoint(advance, prevent_cse=False)
+        # Of the few operations of discrete neurons XLA makes one loop with the stacks that derivatives live on.
+        by_program = group.continuous or not any(g.carries_values for g in net.groups)
         parts, emission = kernels.elementwise(
             *(advance, group.size, (state.membrane, state.clamp), current, list(arrivals.values())),
-            native=net.native and group.surrogate is None,
+            native=net.native and by_program,
             threads=net.threads,
         )
         state = _with(state, *parts)
@@ -303,6 +312,10 @@ def _refusal(net: Network, link: SparseLink) -> str:
         f"population {source!r} has no surrogate, so its spikes reach projection {link.name!r} as integers, without "
         "gradient: give Population(..., surrogate=js.surrogate.SuperSpike()), or hold what they meet constant"
     )
+
+
+def _more(totals: list[Array], rows: list[Array], gain: Array) -> tuple[list[Array], tuple[()]]:
+    return [total + gain * row for total, row in zip(totals, rows, strict=True)], ()
 
 
 def _add(total: dict[str, Array], receptor: str, value: Array) -> None:

@@ -39,13 +39,15 @@ class How(NamedTuple):
     fresh: bool
 
 
-def chunk_length(n_steps: int, stride: int, truncate: int | None = None) -> int:
+def chunk_length(n_steps: int, stride: int, truncate: int | None = None, history: float = 0.0) -> int:
     """Steps of a chunk, a multiple of `stride` that divides `truncate`: about half the square root of all.
 
     A backward pass stores the state at the start of each chunk and everything of one chunk, so that it stores least
-    there. A length that divides the number of steps saves the program of a remainder.
+    there; more where the state holds emissions of earlier steps, `history` times as many numbers as the rest of it. A
+    length that divides the number of steps saves the program of a remainder.
     """
-    wanted = max(8, math.isqrt(n_steps) // 2)
+    wanted = max(8, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
+    wanted = min(wanted, max(8, n_steps))
     if truncate is not None and truncate < n_steps:
         return max(c for c in range(stride, max(2 * wanted, stride + 1), stride) if truncate % c == 0)
     lengths = [stride * max(1, c // stride) for c in range(wanted, 2 * wanted)]
@@ -91,7 +93,11 @@ def advance_by_chunks(
 
         return jax.checkpoint(chunk, prevent_cse=False) if how.remat else chunk
 
-    length = chunk_length(n_steps, stride, how.truncate)
+    rings = [g.values for g in state.groups if g.values is not None]
+    history = sum(ring.size for ring in rings)
+    numbers = sum(x.size for x in jax.tree.leaves(state.groups)) - history
+    numbers += sum(len(link.receptors) * net.groups[link.target].size for link in net.links)  # arrivals
+    length = chunk_length(n_steps, stride, how.truncate, history / max(numbers, 1))
     whole, rest = divmod(n_steps, length)
     starts = np.arange(whole + 1) * length
     ends = jnp.asarray((starts > 0) & (starts % (how.truncate or max(n_steps, 1)) == 0))

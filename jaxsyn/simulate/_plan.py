@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import kernels, record
 from .._core import Array, float_dtype, is_concrete
-from ..network import AbstractLink, Emission, Network, NetworkState, SparseLink, number
+from ..network import AbstractLink, Emission, Network, NetworkState, SparseLink, number, unmarked
 
 Kept = dict[str, Any]
 
@@ -149,6 +149,7 @@ class Plan(eqx.Module):
             g, first, size = net.place(p)
             group, values = net.groups[g], emissions[g]
             values = number(values, group.size) if group.carries_values else values
+            values = unmarked(values) if group.marks else values
             out[p] = values[:, first : first + size]
         return out
 
@@ -157,7 +158,9 @@ class Plan(eqx.Module):
         out, totals = dict(counts), {}
         for g in self.counted_groups(net):
             before = counts[f"count {g}"]
-            out[f"count {g}"] = before + jnp.sum(self._countable(net, g, emissions), axis=0, dtype=before.dtype)
+            rows = self._countable(net, g, emissions).astype(before.dtype)
+            # XLA's own sum of rows is 20 times slower.
+            out[f"count {g}"] = jax.lax.scan(lambda sums, row: (sums + row, None), before, rows, unroll=16)[0]
         for p, _ in self.windows:
             g, first, size = net.place(p)
             spikes = self._countable(net, g, emissions)[:, first : first + size]
@@ -197,7 +200,9 @@ def _plus(count: Array, spikes: Array) -> tuple[Array, tuple[()]]:
 def _dense(net: Network, population: str, emissions: Sequence[Emission]) -> Array:
     g, first, size = net.place(population)
     values = emissions[g].values
-    return (emissions[g].spikes if values is None else values)[first : first + size]
+    if values is None:
+        return emissions[g].spikes[first : first + size]
+    return (unmarked(values) if net.groups[g].marks else values)[first : first + size]
 
 
 def to_steps(what: str, time_ms: float, dt_ms: float) -> int:

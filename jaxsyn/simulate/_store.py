@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .._core import write_whole
+
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
@@ -59,11 +61,7 @@ class FileStore(AbstractStore):
             path.unlink()
 
     def append(self, tick: int, arrays: Arrays) -> None:
-        final = self.folder / f"chunk_{tick:012d}.npz"
-        part = final.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        part.replace(final)
+        write_whole(self.folder / f"chunk_{tick:012d}.npz", lambda part: np.savez(part, allow_pickle=False, **arrays))
         return_freed_memory()
 
     def read(self, name: str) -> list[np.ndarray[Any, Any]]:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.learning import _first_spike
-from benchmarks.learning._convert_images import Images
-from benchmarks.learning._data import Folder
+from benchmarks.learning._data import Folder, Images
 
 ROOT = pathlib.Path(__file__).parents[2]
 

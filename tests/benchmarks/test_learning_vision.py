@@ -27,11 +27,11 @@ def test_fashion_takes_evaluation_where_it_is_there():
     (x, y), (x_test, y_test) = bars(30, 0), bars(20, 1)
     data = {"x_train": x, "y_train": y, "x_test": x_test, "y_test": y_test}
     own = fashion(folder(data))
-    assert [len(part) for part in own] == [30, 30, 20, 20]
+    assert [len(part) for part in own[:4]] == [30, 30, 20, 20]
     assert abs(own[0].mean()) < 1e-4
     x, y = bars(10, 2)
     scored = fashion(folder(data, {"x_test": x, "y_test": y}))
-    assert [len(part) for part in scored] == [50, 50, 10, 10]
+    assert [len(part) for part in scored[:4]] == [50, 50, 10, 10]
 
 
 def test_images_are_moved_whole():
@@ -47,7 +47,7 @@ def test_images_are_moved_whole():
 
 def test_network_with_batch_statistics_learns():
     given = dict(zip(("x_train", "y_train", "x_test", "y_test"), (*bars(256, 0), *bars(90, 1)), strict=True))
-    x, y, x_test, y_test = fashion(folder(given))
+    x, y, x_test, y_test = fashion(folder(given))[:4]
     net = _vision.layers([js.connect.Dense(24)], (24,), seed=0)
     before = _vision.right(net, net.init_state().links, x_test, y_test)
     with jax.numpy_dtype_promotion("standard"):  # a schedule of optax needs it
@@ -56,14 +56,25 @@ def test_network_with_batch_statistics_learns():
     assert _vision.right(trained, links, x_test, y_test) > 0.9
 
 
-def test_crossings_of_pixels():
-    x = np.zeros(784, np.uint8)
-    x[10:20] = 128
-    spikes = np.asarray(_smnist.crossings(jax.numpy.asarray(x)))
-    assert spikes.shape == (784 + 28, 80)
-    assert (spikes.any(axis=1).nonzero()[0] == [10, 20]).all()
-    assert (spikes[10, :40].sum(), spikes[10, 40:].sum()) == (20, 0)
-    assert (spikes[20, :40].sum(), spikes[20, 40:].sum()) == (0, 20)
+def test_pixels_come_one_by_one():
+    x = np.arange(2 * 784, dtype=np.float32).reshape(2, 28, 28)
+    shown = _smnist.sequences(x)
+    assert shown.shape == (2, 840, 1)
+    assert (shown[1, :784, 0] == np.arange(784, 2 * 784)).all()
+    assert not shown[:, 784:].any()
+    image = np.zeros((50, 28, 28), np.float32)
+    image[:, 14, 14] = 1.0
+    _, rows, columns = np.nonzero(_smnist.moved(image, np.random.default_rng(0)))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 16, 12, 16)
+
+
+def test_a_row_further_up_is_28_steps_ago(monkeypatch):
+    """The delays of the network are those of the pixels around each pixel."""
+    assert _smnist.LAYERS["corners"][1] == [0, 28, 56, 84, 112]
+    net = _smnist.network(0)
+    delays = {link.name: link.delay_steps for link in net.links if hasattr(link, "delay_steps")}
+    assert delays["corners_shapes_234"] == 8 * 28 + 10
+    assert len(delays) == 5 + 5 + 9 + 1
 
 
 def test_digits_are_split_without_overlap(monkeypatch):
@@ -72,7 +83,7 @@ def test_digits_are_split_without_overlap(monkeypatch):
     x, y, _, y_test = _smnist.digits(folder(given))
     assert sorted([*y, *y_test]) == list(range(12))
     assert (len(y), len(y_test)) == (8, 4)
-    assert (x[:, 0] == y).all()
+    assert np.allclose(x[:, 0, 0] * 255, y)
     assert len(_smnist.digits(folder(given, {"x": given["x"][:3], "y": given["y"][:3]}))[1]) == 12
 
 

@@ -13,7 +13,7 @@ import pytest
 from jaxsyn import kernels
 from jaxsyn.kernels import _elementwise
 from jaxsyn.kernels._library import elementwise_supported
-from jaxsyn.surrogate import hard_spike
+from jaxsyn.surrogate import Triangle, hard_spike
 
 pytestmark = pytest.mark.skipif(not elementwise_supported(), reason="no elementwise programs on this machine")
 
@@ -259,8 +259,59 @@ def test_derivatives_are_those_of_the_function():
         (lambda f: lambda *a: jax.jvp(f, a, a), args),
         (lambda f: jax.vmap(jax.grad(f, (0, 2)), (None, None, 0)), (*args[:2], taus)),
         (lambda f: jax.hessian(f, 2), args),
+        (lambda f: jax.jacfwd(jax.grad(f, (0, 2)), 1), args),
+        (
+            lambda f: jax.grad(lambda V, I, taus: jnp.sum(jax.vmap(f, (None, None, 0))(V, I, taus)), (0, 1, 2)),
+            (*args[:2], taus),
+        ),
     ):
         assert_close(jax.jit(transform(program))(*inputs), jax.jit(transform(plain))(*inputs), rtol=1e-5)
+
+
+def firing(V, I):
+    """A neuron with a surrogate: values, masks and integers come out, and only some of them have derivatives."""
+    u = 0.9 * V + I * jnp.exp(-V * V)
+    spikes = Triangle(k=0.5)(u - 1.0)
+    return u - spikes * u, (spikes, spikes > 0, (spikes > 0).astype(jnp.int32))
+
+
+def test_derivatives_are_programs_forward_and_backward():
+    V, I = jnp.linspace(0.0, 2.0, 40), jnp.linspace(0.5, 1.5, 40)
+
+    def loss(f, V, I):
+        V, (spikes, mask, count) = f(V, I)
+        return jnp.sum(V**2 + jnp.where(mask, V, 0.0) * spikes + count.astype(V.dtype))
+
+    program = functools.partial(loss, functools.partial(kernels.elementwise, firing, 40, native=True))
+    plain = functools.partial(loss, firing)
+    push = lambda f: lambda V, I: jax.jvp(f, (V, I), (I, V))  # noqa: E731
+    for transform, n in (
+        (lambda f: f, 1),
+        (push, 2),
+        (lambda f: jax.grad(f, (0, 1)), 2),
+        (lambda f: jax.grad(f, 1), 2),
+    ):
+        assert_close(jax.jit(transform(program))(V, I), jax.jit(transform(plain))(V, I), rtol=1e-5)
+        text = jax.jit(transform(program)).lower(V, I).as_text()
+        assert text.count("custom_call @jaxsyn_elementwise") == n  # the function, and its derivative
+
+
+def test_a_loop_of_programs_has_the_derivative_of_a_loop():
+    V, I, way = jnp.linspace(0.0, 2.0, 40), jnp.linspace(0.5, 1.5, 40), jnp.linspace(-1.0, 1.0, 40)
+
+    def loss(f, V, I):
+        def body(V, _):
+            V, (spikes, _, _) = f(V, I)
+            return V, jnp.sum(spikes * way)
+
+        return jnp.sum(jax.lax.scan(jax.checkpoint(body), V, None, length=7)[1])
+
+    program = functools.partial(loss, functools.partial(kernels.elementwise, firing, 40, native=True))
+    both_inputs = jnp.stack([I, 2.0 * I])
+    plain = functools.partial(loss, firing)
+    assert_close(jax.jit(jax.grad(program, (0, 1)))(V, I), jax.jit(jax.grad(plain, (0, 1)))(V, I), rtol=1e-4)
+    lanes = [jax.jit(jax.vmap(jax.grad(f, (0, 1)), (None, 0)))(V, both_inputs) for f in (program, plain)]
+    assert_close(*lanes, rtol=1e-4)
 
 
 def test_a_derivative_that_the_function_refuses_is_refused():

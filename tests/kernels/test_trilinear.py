@@ -55,7 +55,10 @@ def test_outer_sums_over_leading_axes(native: bool) -> None:
 GRAPH = ref.random_graph(7, 5, 4, most=4)
 RNG = np.random.default_rng(1)
 NNZ = GRAPH.post.size
-X, XS, XSS = (jnp.asarray(ref.on_grid(RNG, (*lead, 5))) for lead in ((), (3,), (2, 3)))
+X, XS, XSS = (
+    jnp.asarray(np.where(RNG.random((*lead, 5)) < 0.3, np.float32(-0.0), ref.on_grid(RNG, (*lead, 5))))
+    for lead in ((), (3,), (2, 3))
+)
 WEIGHTS = {
     width: tuple(jnp.asarray(ref.on_grid(RNG, (*lead, 2, width))) for lead in ((), (3,), (2, 3))) for width in (1, NNZ)
 }
@@ -66,6 +69,11 @@ def dense_push(weight: jax.Array, source: jax.Array) -> jax.Array:
     values = jnp.broadcast_to(weight, (2, NNZ))[:, : GRAPH.rows.size]
     matrix = jnp.zeros((2, 5, 4)).at[:, GRAPH.rows, GRAPH.post[: GRAPH.rows.size]].add(values)
     return jnp.einsum("rij,i->rj", matrix, source)
+
+
+def dense_push_marked(weight: jax.Array, source: jax.Array) -> jax.Array:
+    """The same where a source of -0.0 has no derivative."""
+    return dense_push(weight, jnp.where((source == 0) & jnp.signbit(source), 0.0, source))
 
 
 def energy(push: Function) -> Function:
@@ -114,20 +122,22 @@ TRANSFORMS: dict[str, Callable[[Function, Any], Any]] = {
 
 
 @functools.cache
-def by_dense_product(name: str, width: int) -> list[jax.Array]:
-    return jax.tree.leaves(jax.jit(lambda weights: TRANSFORMS[name](dense_push, weights))(WEIGHTS[width]))
+def by_dense_product(name: str, width: int, marked: bool) -> list[jax.Array]:
+    push = dense_push_marked if marked else dense_push
+    return jax.tree.leaves(jax.jit(lambda weights: TRANSFORMS[name](push, weights))(WEIGHTS[width]))
 
 
 @each_form
+@pytest.mark.parametrize("marked", [False, True])
 @pytest.mark.parametrize(
     ("name", "width"),
     [(name, NNZ) for name in TRANSFORMS] + [(name, 1) for name in ("grad", "grad of vmap, weight shared", "hessian")],
 )
-def test_transformations_agree_with_a_dense_product(native: bool, name: str, width: int) -> None:
+def test_transformations_agree_with_a_dense_product(native: bool, name: str, width: int, marked: bool) -> None:
     def push(weight: jax.Array, source: jax.Array) -> jax.Array:
-        return kernels.push(GRAPH.row_ptr, GRAPH.post, weight, source, n_post=4, native=native)
+        return kernels.push(GRAPH.row_ptr, GRAPH.post, weight, source, n_post=4, native=native, marked=marked)
 
-    expected = by_dense_product(name, width)
+    expected = by_dense_product(name, width, marked)
     got = jax.tree.leaves(jax.jit(lambda weights: TRANSFORMS[name](push, weights))(WEIGHTS[width]))
     assert any(np.any(np.asarray(leaf) != 0) for leaf in expected)
     for one, other in zip(got, expected, strict=True):

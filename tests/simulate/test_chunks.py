@@ -149,3 +149,5 @@ def test_chunk_lengths_fit() -> None:
         for stride in (1, 3, 20):
             assert chunk_length(n_steps, stride) % stride == 0
     assert chunk_length(100, 1) == 10
+    assert chunk_length(1000, 1, None, 15.0) == 100  # four times as long, where the state is 16 times as large
+    assert chunk_length(10, 1, None, 1e6) == 10

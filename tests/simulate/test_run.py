@@ -35,6 +35,7 @@ def recurrent(**options: Any) -> js.Network:
     model = js.neurons.LIF(**{k: jnp.full(N, v) for k, v in CELL.items()})
     integrator = js.neurons.Exact(on_grid=True)
     surrogate = options.pop("surrogate", js.surrogate.SuperSpike())
+    native = options.pop("native", None)
     cells = js.Population(
         model,
         N,
@@ -47,7 +48,7 @@ def recurrent(**options: Any) -> js.Network:
     rule, delay_ms = js.connect.Edges(PRE, POST), STEPS_OF_DELAY * DT
     loop = js.Projection("a", "a", rule, weight_pA=WEIGHT_PA, delay_ms=delay_ms, gain=1.5, **options)
     drive = js.stimuli.Constant("a", I_pA=DRIVE_PA)
-    return js.Network({"a": cells}, {"loop": loop}, {"dc": drive}, dt_ms=DT)
+    return js.Network({"a": cells}, {"loop": loop}, {"dc": drive}, dt_ms=DT, native=native)
 
 
 @jax.custom_jvp
@@ -128,6 +129,37 @@ def test_gradients_of_a_recurrent_network_are_those_of_a_plain_scan(options: dic
             assert not ours[0, 20:].any()  # padding
             ours, gradient = ours[0, :20], gradient[order]
         np.testing.assert_allclose(ours, gradient, rtol=1e-10, atol=1e-10 * np.abs(gradient).max(), err_msg=name)
+
+
+class ShiftedBoxcar(js.surrogate.AbstractSurrogate):
+    """Soft spikes in their own way, that have a derivative where `derivative` says none."""
+
+    def __call__(self, gap: jax.Array) -> jax.Array:
+        return jnp.where(gap > -5.0, 0.01 * (gap + 5.0), 0.0)
+
+    def derivative(self, gap: jax.Array) -> jax.Array:
+        return jnp.zeros_like(gap)
+
+
+@pytest.mark.parametrize("native", [None, False])
+@pytest.mark.parametrize("surrogate", [js.surrogate.Triangle(k=0.3), js.surrogate.Boxcar(k=2.0), ShiftedBoxcar()])
+def test_skipping_emissions_without_derivative_changes_no_gradient(
+    monkeypatch: pytest.MonkeyPatch, surrogate: Any, native: bool | None
+) -> None:
+    """Sparse links carry nothing back to emissions of 0 at which the surrogate is 0; these are marked by their sign."""
+    net = recurrent(surrogate=surrogate, native=native)
+    gradient = lambda: jax.grad(lambda parts: look(with_parts(net, parts)))(parts_of(net))  # noqa: E731
+    got = gradient()
+    end, out = js.run(net, STEPS, record=RECORD)
+    spikes, ring = np.asarray(out["spikes"]["a"]), np.asarray(end.groups[0].values)
+    assert not np.signbit(spikes).any()
+    assert np.signbit(ring).any() == isinstance(surrogate, js.surrogate.Triangle | js.surrogate.Boxcar)
+    monkeypatch.setattr(type(net.groups[0]), "marks", False)
+    jax.clear_caches()
+    for name, expected in gradient().items():
+        assert np.any(np.asarray(expected) != 0), name
+        scale = float(jnp.abs(expected).max())
+        np.testing.assert_allclose(got[name], expected, rtol=1e-4, atol=1e-5 * scale, err_msg=name)
 
 
 def test_differentiating_a_batch_is_a_batch_of_derivatives_and_traces_once() -> None:

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -158,12 +159,39 @@ inline void ScatterRow(const Graph& graph, int32_t begin, int32_t end, const T* 
 }
 
 // ---- push, pull, outer: the three derivatives of sum_{r,s} weight[r,s] source[row(s)] target[r,post[s]] ----------
+// Rows s with the mark -0.0 take no part in it; no marks, no such rows.
 
 template <typename T>
-ffi::Error PushLane(const Graph& graph, const T* weight, const T* source, const Extent& extent, T* y) {
-  for (int64_t row = 0; row < graph.n_rows; ++row) {
+inline bool Silent(const T* marks, int64_t row) {
+  return marks != nullptr && marks[row] == T(0) && std::signbit(marks[row]);
+}
+
+constexpr int64_t kSight = 16;  // rows that are looked at together
+
+// Whether all of some values are zero; most are.
+template <typename T>
+inline bool AllZero(const T* JAXSYN_RESTRICT values) {
+  using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  Word words[kSight], any = 0;
+  std::memcpy(words, values, sizeof(words));
+  for (int64_t k = 0; k < kSight; ++k) any |= words[k];
+  return static_cast<Word>(any << 1) == 0;  // without signs
+}
+
+// The first row from `row` on whose value is not zero and that takes part.
+template <typename T>
+inline int64_t NextActive(const T* marks, const T* values, int64_t row, int64_t n_rows) {
+  for (; row < n_rows; ++row) {
+    while (row % kSight == 0 && row + kSight <= n_rows && AllZero(values + row)) row += kSight;
+    if (row < n_rows && values[row] != T(0) && !Silent(marks, row)) break;
+  }
+  return std::min(row, n_rows);
+}
+
+template <typename T>
+ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T* source, const Extent& extent, T* y) {
+  for (int64_t row = -1; (row = NextActive(marks, source, row + 1, graph.n_rows)) < graph.n_rows;) {
     const T x = source[row];
-    if (x == T(0)) continue;
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
     for (int64_t r = 0; r < extent.receptors; ++r) {
@@ -174,9 +202,10 @@ ffi::Error PushLane(const Graph& graph, const T* weight, const T* source, const 
 }
 
 template <typename T>
-ffi::Error PullLane(const Graph& graph, const T* weight, const T* target, const Extent& extent, T* x) {
+ffi::Error PullLane(const Graph& graph, const T* marks, const T* weight, const T* target, const Extent& extent, T* x) {
   const int32_t* JAXSYN_RESTRICT post = graph.post;
   for (int64_t row = 0; row < graph.n_rows; ++row) {
+    if (Silent(marks, row)) continue;
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
     T sum = x[row];
@@ -195,11 +224,11 @@ ffi::Error PullLane(const Graph& graph, const T* weight, const T* target, const 
 }
 
 template <typename T>
-ffi::Error OuterLane(const Graph& graph, const T* source, const T* target, const Extent& extent, T* weight) {
+ffi::Error OuterLane(const Graph& graph, const T* marks, const T* source, const T* target, const Extent& extent,
+                     T* weight) {
   const int32_t* JAXSYN_RESTRICT post = graph.post;
-  for (int64_t row = 0; row < graph.n_rows; ++row) {
+  for (int64_t row = -1; (row = NextActive(marks, source, row + 1, graph.n_rows)) < graph.n_rows;) {
     const T x = source[row];
-    if (x == T(0)) continue;
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
     for (int64_t r = 0; r < extent.receptors; ++r) {
@@ -221,18 +250,21 @@ enum class Slot { kPush, kPull, kOuter };
 
 // One driver for the family: `a` and `b` are the two given factors in the order (weight, source, target), `out` the third.
 template <Slot slot, typename T>
-ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& a, const ffi::AnyBuffer& b,
-                          const ffi::AnyBuffer& out) {
+ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi::AnyBuffer& a,
+                          const ffi::AnyBuffer& b, const ffi::AnyBuffer& out) {
+  const Dims mark_dims = marks.dimensions();
   const Dims a_dims = a.dimensions(), b_dims = b.dimensions(), out_dims = out.dimensions();
   constexpr int kCoreA = slot == Slot::kOuter ? 1 : 2;
   constexpr int kCoreB = slot == Slot::kPush ? 1 : 2;
   constexpr int kCoreOut = slot == Slot::kPull ? 1 : 2;
-  Lanes<3> lanes;
-  if (!lanes.Init({a_dims, b_dims, out_dims}, {kCoreA, kCoreB, kCoreOut})) return Invalid(kBadBatch);
+  Lanes<4> lanes;
+  if (!lanes.Init({a_dims, b_dims, out_dims, mark_dims}, {kCoreA, kCoreB, kCoreOut, 1})) return Invalid(kBadBatch);
   const Dims& weight_dims = slot == Slot::kOuter ? out_dims : a_dims;
   const Dims& target_dims = slot == Slot::kPush ? out_dims : b_dims;
   const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(target_dims, 1)};
   if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
+  const int64_t n_marks = FromEnd(mark_dims, 1);
+  if (n_marks != 0 && n_marks != graph.n_rows) return Invalid("jaxsyn: there must be a mark for each row, or none");
   T* result = static_cast<T*>(out.untyped_data());
   std::memset(result, 0, out.element_count() * sizeof(T));
   const T* left = static_cast<const T*>(a.untyped_data());
@@ -241,22 +273,26 @@ ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& a, const ffi
     const T* la = left + lanes.at[0];
     const T* lb = right + lanes.at[1];
     T* lo = result + lanes.at[2];
-    ffi::Error error = slot == Slot::kPush   ? PushLane<T>(graph, la, lb, extent, lo)
-                       : slot == Slot::kPull ? PullLane<T>(graph, la, lb, extent, lo)
-                                             : OuterLane<T>(graph, la, lb, extent, lo);
+    const T* lm = n_marks == 0 ? nullptr : static_cast<const T*>(marks.untyped_data()) + lanes.at[3];
+    ffi::Error error = slot == Slot::kPush   ? PushLane<T>(graph, lm, la, lb, extent, lo)
+                       : slot == Slot::kPull ? PullLane<T>(graph, lm, la, lb, extent, lo)
+                                             : OuterLane<T>(graph, lm, la, lb, extent, lo);
     if (error.failure()) return error;
   }
   return ffi::Error::Success();
 }
 
 template <Slot slot>
-ffi::Error Trilinear(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer a, ffi::AnyBuffer b,
+ffi::Error Trilinear(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer marks, ffi::AnyBuffer a, ffi::AnyBuffer b,
                      ffi::Result<ffi::AnyBuffer> out) {
   const ffi::DataType type = out->element_type();
-  if (a.element_type() != type || b.element_type() != type || post.element_type() != ffi::S32) return Invalid(kBadType);
+  for (const ffi::AnyBuffer* each : {&marks, &a, &b}) {
+    if (each->element_type() != type) return Invalid(kBadType);
+  }
+  if (post.element_type() != ffi::S32) return Invalid(kBadType);
   const Graph graph(row_ptr, post);
-  if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, a, b, *out);
-  if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, a, b, *out);
+  if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, marks, a, b, *out);
+  if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, marks, a, b, *out);
   return Invalid(kBadType);
 }
 
@@ -776,7 +812,7 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 6; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 7; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
@@ -788,9 +824,14 @@ JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
 }
 
 #define JAXSYN_TRILINEAR(symbol, slot)                                                                            \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(                                                                                  \
-      symbol, Trilinear<slot>,                                                                                    \
-      ffi::Ffi::Bind().Arg<IntBuffer>().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>())
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(symbol, Trilinear<slot>,                                                          \
+                                ffi::Ffi::Bind()                                                                  \
+                                    .Arg<IntBuffer>()                                                             \
+                                    .Arg<ffi::AnyBuffer>()                                                        \
+                                    .Arg<ffi::AnyBuffer>()                                                        \
+                                    .Arg<ffi::AnyBuffer>()                                                        \
+                                    .Arg<ffi::AnyBuffer>()                                                        \
+                                    .Ret<ffi::AnyBuffer>())
 
 JAXSYN_TRILINEAR(jaxsyn_push, Slot::kPush);
 JAXSYN_TRILINEAR(jaxsyn_pull, Slot::kPull);

@@ -161,7 +161,7 @@ void Share(ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
   while (board->done.load() < tasks) std::this_thread::yield();
 }
 
-constexpr int64_t kWorthSharing = 1 << 17;  // entries of x below which one thread is faster
+constexpr int64_t kWorthSharing = 1 << 14;  // entries of x below which one thread is faster
 constexpr int64_t kRowsOfTask = 64, kFewestInputs = 128, kMostInputs = 1024;
 
 #if JAXSYN_X86
