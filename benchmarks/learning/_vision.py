@@ -2,7 +2,7 @@
 
 Each is a `js.Network` with batch normalization between its populations of leaky neurons, trained by surrogate gradient
 with AdamW. Images are numbers that the first layer gets in every step; half of them are shown mirrored, and to the
-networks with convolutions moved by up to two pixels. The answer is the sum of the readout over the steps.
+network of convolutions moved by up to two pixels. The answer is the sum of the readout over the steps.
 """
 
 import functools
@@ -51,7 +51,7 @@ def transformer(seed: int, data: Folder) -> list[Outcome]:
     return _run(js.circuits.spiking_transformer(channels=64, seed=seed), data, seed, TRANSFORMER)
 
 
-MLP, CONV, TRANSFORMER = Settings(20, 2e-3, 0), Settings(8, 3e-3, 2), Settings(6, 3e-3, 2)
+MLP, CONV, TRANSFORMER = Settings(20, 2e-3, 0), Settings(8, 3e-3, 2), Settings(5, 4e-3, 0)
 
 
 def layers(transforms: list[js.connect.AbstractTransform], sizes: tuple[int, ...], seed: int) -> js.Network:

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..connect import (
     AbstractTransform,
-    AvgPool,
     BatchNorm,
     Chain,
     Conv,
@@ -34,7 +33,8 @@ def spiking_transformer(
 ) -> Network:
     """A small spiking transformer for images, of leaky neurons and two kinds of attention.
 
-    Two convolutions with stride 2 make each patch of 4 x 4 pixels a token. A block is attention and a perceptron of two
+    Two convolutions with stride 2 make each patch of 4 x 4 pixels a token; a third, over 3 x 3 tokens, tells each where
+    it stands (at the border there are fewer neighbours). A block is attention and a perceptron of two
     layers; both read spikes and add to a membrane potential x that is handed from block to block (shortcut), so that
     all matrices but the very first multiply spikes:
 
@@ -44,9 +44,9 @@ def spiking_transformer(
     queries, keys and values spike (0.16 for 49 tokens of 16 channels); "query_key" masks keys with tokens that spike
     for the sum of their queries.
 
-    Populations: "in" (the image, a number for each pixel), "embed", "x0", and of block b "s{b}", "qkv{b}" or "q{b}",
-    "chosen{b}" and "k{b}", "attended{b}", "y{b}", "m{b}", "h{b}", "x{b+1}"; "last" and "out", a readout that sums over
-    the steps. Train with `js.run(..., training=True, axis_name=...)`.
+    Populations: "in" (the image, a number for each pixel), "embed", "tokens", "places", "x0", and of block b "s{b}",
+    "qkv{b}" or "q{b}", "chosen{b}" and "k{b}", "attended{b}", "y{b}", "m{b}", "h{b}", "x{b+1}"; "last" and "out", a
+    readout of all tokens that sums over the steps. Train with `js.run(..., training=True, axis_name=...)`.
 
     Args:
         image: (channels, height, width), both sides divisible by 4.
@@ -80,13 +80,14 @@ def spiking_transformer(
     stride = {"kernel": (3, 3), "stride": 2, "padding": 1}
     parts.add("in", Relay(), math.prod(image))
     parts.spikes("embed", math.prod(half), "in", parts.linear(half[0], input_shape=image, **stride))
-    parts.sums("x0", {"embed": parts.linear(channels, input_shape=half, **stride)})
+    parts.sums("tokens", {"embed": parts.linear(channels, input_shape=half, **stride)})
+    parts.spikes("places", parts.size, "tokens", Identity())
+    parts.sums("x0", {"tokens": Identity(), "places": parts.linear(channels, kernel=(3, 3), padding=1)})
     for b, kind in enumerate(blocks):
         parts.block(b, kind, heads)
     parts.spikes("last", parts.size, f"x{len(blocks)}", Identity())
-    mean = AvgPool(side[1:], input_shape=side)
     parts.add("out", LeakyIntegrator(decay=1.0), n_classes)
-    parts.projections["out"] = Projection("last", "out", Chain((mean, Dense(bias=True))))
+    parts.projections["out"] = Projection("last", "out", Dense(bias=True))
     return Network(parts.populations, parts.projections, dt_ms=1.0, seed=seed)
 
 

@@ -22,6 +22,8 @@ from ._link import AbstractLink, SparseLink, TransformLink, number, spread
 from ._network import Network, NetworkState
 from ._step import Mode, Moment, Prepared, placed
 
+_FEW = 4  # steps that are written out: what derivatives need of them is then not copied into stacks
+
 Sample = Callable[[Component, NetworkState], dict[str, Array]]
 
 
@@ -216,7 +218,8 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
 
     start = tuple(_carried(state.groups[g], state.tick, _history(net, part, g, links)) for g in part.groups)
     carry = (state.tick, start, tuple(state.links[i] for i in part.inner))
-    (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps)
+    unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1
+    (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
     return ends, link_ends, emitted, samples
 
 

@@ -188,9 +188,20 @@ inline int64_t NextActive(const T* marks, const T* values, int64_t row, int64_t 
   return std::min(row, n_rows);
 }
 
+// Asks the memory for the first synapses of a row.
+template <typename T>
+inline void RequestRow(const Graph& graph, int64_t begin, const T* weight, const Extent& extent) {
+  for (int64_t s = begin; s < begin + 96; s += 16) {
+    JAXSYN_PREFETCH(graph.post + s);
+    if (extent.width != 1) JAXSYN_PREFETCH(weight + s);
+  }
+}
+
 template <typename T>
 ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T* source, const Extent& extent, T* y) {
-  for (int64_t row = -1; (row = NextActive(marks, source, row + 1, graph.n_rows)) < graph.n_rows;) {
+  for (int64_t row = NextActive(marks, source, 0, graph.n_rows), next; row < graph.n_rows; row = next) {
+    next = NextActive(marks, source, row + 1, graph.n_rows);
+    if (next < graph.n_rows) RequestRow(graph, graph.row_ptr[next], weight, extent);
     const T x = source[row];
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
@@ -201,24 +212,31 @@ ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T
   return ffi::Error::Success();
 }
 
+// sum_s weight[s] y[post[s]] for the synapses s of one row: four sums side by side, as one would wait for itself.
+template <typename T>
+inline T GatherRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXSYN_RESTRICT weight, bool shared,
+                   const T* JAXSYN_RESTRICT y) {
+  const int32_t* JAXSYN_RESTRICT post = graph.post;
+  T sums[4] = {};
+  int32_t s = begin;
+  for (; s + 4 <= end; s += 4) {
+    for (int k = 0; k < 4; ++k) sums[k] += shared ? y[post[s + k]] : weight[s + k] * y[post[s + k]];
+  }
+  for (; s < end; ++s) sums[0] += shared ? y[post[s]] : weight[s] * y[post[s]];
+  const T sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return shared ? *weight * sum : sum;
+}
+
 template <typename T>
 ffi::Error PullLane(const Graph& graph, const T* marks, const T* weight, const T* target, const Extent& extent, T* x) {
-  const int32_t* JAXSYN_RESTRICT post = graph.post;
   for (int64_t row = 0; row < graph.n_rows; ++row) {
     if (Silent(marks, row)) continue;
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
-    T sum = x[row];
     for (int64_t r = 0; r < extent.receptors; ++r) {
-      const T* JAXSYN_RESTRICT y = target + r * extent.n_post;
-      if (extent.width == 1) {
-        for (int32_t s = begin; s < end; ++s) sum += weight[r] * y[post[s]];
-      } else {
-        const T* JAXSYN_RESTRICT values = weight + r * extent.width;
-        for (int32_t s = begin; s < end; ++s) sum += values[s] * y[post[s]];
-      }
+      const T* y = target + r * extent.n_post;
+      x[row] += GatherRow(graph, begin, end, weight + r * extent.width, extent.width == 1, y);
     }
-    x[row] = sum;
   }
   return ffi::Error::Success();
 }
