@@ -54,6 +54,14 @@ def chunk_length(n_steps: int, stride: int, truncate: int | None = None, history
     return next((c for c in lengths if n_steps % c == 0), lengths[0])
 
 
+def _history(net: Network, state: NetworkState) -> float:
+    """Emissions that are kept for longer than a step, to the other numbers of a state and what arrives in a step."""
+    rings = [g.values for g in state.groups if g.values is not None]
+    numbers = sum(x.size for x in jax.tree.leaves(state.groups)) - sum(ring.size for ring in rings)
+    numbers += sum(len(link.receptors) * net.groups[link.target].size for link in net.links)
+    return sum(max(ring.shape[0] - 2, 0) * ring.shape[1] for ring in rings) / max(numbers, 1)
+
+
 def advance_by_chunks(
     net: Network, state: NetworkState, inputs: dict[str, Array], plan: Plan, n_steps: int, how: How
 ) -> tuple[NetworkState, Kept, Kept, Kept]:
@@ -93,11 +101,7 @@ def advance_by_chunks(
 
         return jax.checkpoint(chunk, prevent_cse=False) if how.remat else chunk
 
-    rings = [g.values for g in state.groups if g.values is not None]
-    history = sum(ring.size for ring in rings)
-    numbers = sum(x.size for x in jax.tree.leaves(state.groups)) - history
-    numbers += sum(len(link.receptors) * net.groups[link.target].size for link in net.links)  # arrivals
-    length = chunk_length(n_steps, stride, how.truncate, history / max(numbers, 1))
+    length = chunk_length(n_steps, stride, how.truncate, _history(net, state))
     whole, rest = divmod(n_steps, length)
     starts = np.arange(whole + 1) * length
     ends = jnp.asarray((starts > 0) & (starts % (how.truncate or max(n_steps, 1)) == 0))

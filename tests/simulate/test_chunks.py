@@ -11,7 +11,7 @@ import pytest
 
 import jaxsyn as js
 from jaxsyn.network import components
-from jaxsyn.simulate._chunks import chunk_length
+from jaxsyn.simulate._chunks import _history, chunk_length
 
 T = 23
 
@@ -151,3 +151,16 @@ def test_chunk_lengths_fit() -> None:
     assert chunk_length(100, 1) == 10
     assert chunk_length(1000, 1, None, 15.0) == 100  # four times as long, where the state is 16 times as large
     assert chunk_length(10, 1, None, 1e6) == 10
+
+
+def test_only_long_delays_lengthen_chunks() -> None:
+    """The last emission of a loop is small beside the state; with it chunks, and so memory, are as without delays."""
+    cell, dense = js.neurons.DiscreteALIF(), js.connect.Dense()
+
+    def history(delay_ms: float) -> float:
+        populations = {"a": js.Population(cell, 8, surrogate=js.surrogate.Triangle())}
+        net = js.Network(populations, {"loop": js.Projection("a", "a", dense, delay_ms=delay_ms)}, dt_ms=1.0)
+        return _history(net, net.init_state())
+
+    assert history(1.0) == 0.0
+    assert history(100.0) > 20.0
