@@ -5,6 +5,8 @@ Warnings are errors (pyproject.toml). To reuse compiled programs between runs wh
 """
 
 import os
+import sys
+from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -46,3 +48,11 @@ def forget_compiled_programs():
     """Each compiled program maps memory, some thirty areas a test; Linux gives a process 65530 and then ends it."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    """Figures are closed after each test: from 20 open ones on Matplotlib warns, whichever test comes then."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
