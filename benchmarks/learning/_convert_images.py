@@ -3,9 +3,8 @@
 For each T in 1, 2, 4: the network is trained with T levels, half of its loss the distance from the outputs of the same
 network with ReLUs, converted by rate to T steps and trained on in the spiking network; test images are scored once, at
 the end. `relu` is that network with ReLUs, trained with the schedule of the first stage: the network that nothing is
-lost against. MLP: 784-512-512-10 with batch normalization (folded); its
-ReLU network is also converted to first spikes (`_first_spike`). Conv: six
-convolutions, one residual block, average pools, trained on the first 20000 images.
+lost against. MLP: 784-512-512-10 with batch normalization (folded); its ReLU network is also converted to first spikes
+(`_first_spike`). Conv: six convolutions, one residual block, average pools, trained on the first 20000 images.
 """
 
 from collections.abc import Iterator

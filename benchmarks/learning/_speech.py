@@ -45,11 +45,15 @@ def recordings(arrays: dict[str, Floats]) -> Recordings:
     return Recordings(audio, arrays["label"].astype(np.int32), speaker, arrays["index"])
 
 
+def at_speed(audio: Floats, speed: float) -> Floats:
+    """The recording played faster or slower: all its frequencies are multiplied by the speed."""
+    played: Floats = np.interp(np.arange(0.0, len(audio) - 1.0, speed), np.arange(len(audio)), audio)
+    return played
+
+
 def varied(audio: Floats, rng: np.random.Generator) -> Floats:
     """The recording as somebody else might have made it: another speed and pitch, another microphone, some noise."""
-    speed = 2.0 ** rng.uniform(-0.4, 0.4)
-    where = np.arange(0.0, len(audio) - 1.0, speed)
-    sound = np.interp(where, np.arange(len(audio)), audio)
+    sound = at_speed(audio, 2.0 ** rng.uniform(-0.4, 0.4))
     sound = np.convolve(sound, [1.0, *rng.normal(0.0, 0.4, 3)], "same")
     sound += rng.normal(0.0, 10.0 ** rng.uniform(-4.0, -2.0) * np.abs(sound).max() + 1e-6, len(sound))
     return np.pad(sound, (int(rng.integers(0, 1200)), 0))

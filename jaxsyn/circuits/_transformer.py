@@ -34,9 +34,9 @@ def spiking_transformer(
     """A small spiking transformer for images, of leaky neurons and two kinds of attention.
 
     Two convolutions with stride 2 make each patch of 4 x 4 pixels a token; a third, over 3 x 3 tokens, tells each where
-    it stands (at the border there are fewer neighbours). A block is attention and a perceptron of two
-    layers; both read spikes and add to a membrane potential x that is handed from block to block (shortcut), so that
-    all matrices but the very first multiply spikes:
+    it stands (at the border there are fewer neighbours). A block is attention and a perceptron of two layers; both read
+    spikes and add to a membrane potential x that is handed from block to block (shortcut), so that all matrices but the
+    very first multiply spikes:
 
         s = spikes(x);  y = x + W attention(s);  x' = y + W' spikes(W'' spikes(y)), each W with batch normalization.
 

@@ -235,12 +235,9 @@ def _shapes_of_tangents(*avals: Any, forward: _Traced, batch: tuple[int, ...], *
     return [jax.core.ShapedArray((*batch, *out.shape), out.dtype) for out in forward.jaxpr.out_avals]
 
 
-def _tangents_by_xla(*args: Any, forward: _Traced, batch: tuple[int, ...], **params: Any) -> list[Any]:
-    return _reference(*args, traced=forward, batch=batch)
-
-
-def _tangents_natively(*args: Any, forward: _Traced, batch: tuple[int, ...], **params: Any) -> list[Any]:
-    return _native(*args, traced=forward, batch=batch)
+def _of_tangents(form: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """A form of a function's results as one of the changes of these."""
+    return lambda *args, forward, batch, **params: form(*args, traced=forward, batch=batch)
 
 
 def _parts(*avals: Any, traced: _Traced, batch: tuple[int, ...]) -> bool:
@@ -249,7 +246,7 @@ def _parts(*avals: Any, traced: _Traced, batch: tuple[int, ...]) -> bool:
     return any(a != v.shape for a, v in zip(shapes, traced.jaxpr.in_avals, strict=True))
 
 
-_tangents_p = define_call("map_tangents", _shapes_of_tangents, _tangents_by_xla, _tangents_natively)
+_tangents_p = define_call("map_tangents", _shapes_of_tangents, _of_tangents(_reference), _of_tangents(_native))
 define_map(
     _elementwise_p, _tangents_p, _tangents_of, _transposed, whole=lambda *args, **params: not _parts(*args, **params)
 )

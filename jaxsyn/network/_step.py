@@ -171,7 +171,8 @@ class Moment:
             rows = list(self._deliver_values(i, link, source))
             if isinstance(link, SparseLink):
                 so_far = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
-                sums, _ = kernels.elementwise(_more, size, so_far, rows, link.gain, native=self.net.native)
+                native, threads = self.net.native, self.net.threads
+                sums, _ = kernels.elementwise(_more, size, so_far, rows, link.gain, native=native, threads=threads)
                 total.update(zip(link.receptors, sums, strict=True))
             else:
                 for r, row in zip(link.receptors, rows, strict=True):

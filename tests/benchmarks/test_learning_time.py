@@ -111,6 +111,18 @@ def test_spikes_of_recordings_of_any_length() -> None:
     assert not np.array_equal(_speech.spikes([varied])[0], spikes[1])
 
 
+def test_the_answer_is_that_of_all_speeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_speech, "STEPS", 4)
+    net = _spoken.network(0, 3, delays=False)
+    heard = [np.random.default_rng(k).random((5, 4, 3)) < 0.5 for k in range(2)]
+    task = _spoken.js.train.Classification(n_steps=4)
+    got = _spoken.answers(net, heard, task)
+    digits = jnp.arange(10)
+    for k in range(5):
+        losses = [sum(float(task.evaluate(net, jnp.asarray(x[k]), d)[0]) for x in heard) for d in digits]
+        assert got[k] == np.argmin(losses)
+
+
 def test_it_learns_tones(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("HIDDEN", 8), ("VARIANTS", 1), ("EPOCHS", 6), ("BATCH", 8), ("RATE", 2e-2)):
         monkeypatch.setattr(_spoken, name, value)

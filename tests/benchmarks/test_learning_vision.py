@@ -68,7 +68,7 @@ def test_pixels_come_one_by_one():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 16, 12, 16)
 
 
-def test_a_row_further_up_is_28_steps_ago(monkeypatch):
+def test_a_row_further_up_is_28_steps_ago():
     """The delays of the network are those of the pixels around each pixel."""
     assert _smnist.LAYERS["corners"][1] == [0, 28, 56, 84, 112]
     net = _smnist.network(0)

@@ -84,6 +84,10 @@ def trilinear() -> None:
             pull = lambda y, w=weight, g=graph: kernels.pull(*g[:2], w, y, native=True)  # noqa: E731
             out = (jax.vmap(push)(source), push(source[0]), jax.vmap(pull)(target), pull(target[0]))
             jax.block_until_ready((out, kernels.outer(*graph[:2], source, target, width=width, native=True)))
+            skipped = np.where(source == 0, np.float32(-0.0), source)
+            sums = lambda w, x, g=graph: kernels.push(*g[:2], w, x, n_post=g.n_post, native=True, marked=True)  # noqa: E731
+            total = jax.grad(lambda w, x, sums=sums: sums(w, x).sum(), (0, 1))
+            jax.block_until_ready((total(weight, skipped[0]), jax.vmap(total, (None, 0))(weight, skipped)))
 
 
 def spikes() -> None:
