@@ -17,7 +17,7 @@ from ..connect import (
 )
 from ..network import Network, Population, Projection
 from ..neurons import AbstractNeuron, DiscreteLIF, LeakyIntegrator, Relay
-from ..surrogate import Triangle
+from ..surrogate import Arctangent
 
 _BLOCKS = ("query_key", "self")
 
@@ -100,7 +100,7 @@ class _Parts:
         self.projections: dict[str, Projection] = {}
 
     def add(self, name: str, neuron: AbstractNeuron, size: int) -> None:
-        surrogate = Triangle() if isinstance(neuron, DiscreteLIF) else None
+        surrogate = Arctangent() if isinstance(neuron, DiscreteLIF) else None
         self.populations[name] = Population(neuron, size, surrogate=surrogate)
 
     def spikes(self, name: str, size: int, source: str, through: AbstractTransform) -> None:

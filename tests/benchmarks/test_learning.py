@@ -5,10 +5,11 @@ import pathlib
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
-from benchmarks.learning import _first_spike
+from benchmarks.learning import _convert_images, _first_spike
 from benchmarks.learning._data import Folder, Images
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -55,3 +56,14 @@ def test_first_spikes_of_a_small_network() -> None:
     assert error.value < 1e-5
     assert 0.0 < spikes.value < 1.0
     assert gradient.value < 1e-12
+
+
+def test_conversion_of_convolutions_scores_each_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    images = Images(*(rng.normal(size=(256, 28, 28)).astype(np.float32), np.arange(256, dtype=np.int32) % 10) * 2, 0, 1)
+    monkeypatch.setattr(_convert_images, "fashion", lambda data: images)
+    monkeypatch.setattr(_convert_images, "CONV_EPOCHS", (1, 1))
+    with jax.numpy_dtype_promotion("standard"):  # the benchmark runs as users have it
+        found = list(_convert_images.conv(0, Folder(None)))
+    assert [(one.metric, one.epochs) for one in found] == [("accuracy_relu", 1), ("accuracy_T4", 2), ("accuracy_T2", 3)]
+    assert all(0.0 < one.value < 1.0 for one in found)

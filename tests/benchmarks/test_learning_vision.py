@@ -51,7 +51,9 @@ def test_network_with_batch_statistics_learns():
     net = _vision.layers([js.connect.Dense(24)], (24,), seed=0)
     before = _vision.right(net, net.init_state().links, x_test, y_test)
     with jax.numpy_dtype_promotion("standard"):  # a schedule of optax needs it
-        trained, links = _vision.train(net, x, y, 0, _vision.Settings(epochs=6, rate=1e-2, moved=0))
+        trained, links = _vision.train(
+            net, net.init_state().links, x, y, 0, _vision.Settings(epochs=6, rate=1e-2, moved=0)
+        )
     assert before < 0.5
     assert _vision.right(trained, links, x_test, y_test) > 0.9
 
