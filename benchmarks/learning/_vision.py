@@ -1,8 +1,9 @@
 """fashion_mlp, fashion_conv, fashion_transformer: spiking networks trained directly on Fashion-MNIST, 2 steps an image.
 
 Each is a `js.Network` with batch normalization between its populations of leaky neurons, trained by surrogate gradient
-with AdamW; the transformer, whose time is scarce, for one step first. Images are numbers that the first layer gets in every step; half of them are shown mirrored, and to the
-network of convolutions moved by up to two pixels. The answer is the sum of the readout over the steps.
+with AdamW; the transformer, whose time is scarce, for one step first. Images are numbers that the first layer gets in
+every step; half of them are shown mirrored, and to the network of convolutions moved by up to two pixels. The answer is
+the sum of the readout over the steps.
 """
 
 import functools
