@@ -54,7 +54,7 @@ def transformer(seed: int, data: Folder) -> list[Outcome]:
 
 
 MLP, CONV = Settings(20, 2e-3, 0), Settings(3, 3e-3, 2)
-TRANSFORMER = [Settings(9, 4e-3, 0, steps=1), Settings(2, 1.5e-3, 0)]
+TRANSFORMER = [Settings(15, 4e-3, 0, steps=1), Settings(2, 1.5e-3, 0)]
 
 
 def layers(transforms: list[js.connect.AbstractTransform], sizes: tuple[int, ...], seed: int) -> js.Network:
