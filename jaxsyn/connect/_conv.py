@@ -28,7 +28,7 @@ from ._transform import (
 class BoundConv(AbstractBoundTransform):
     """Cross-correlation of x, read as (channels, *axes), with the kernels. What `Conv` becomes.
 
-    One matrix product of columns: XLA has no fast convolution for loops on a CPU.
+    One matrix product for each row of the kernel: XLA has no fast convolution for loops on a CPU.
 
     Args:
         weight: Kernels, shape (channels_out, channels_in / groups, *kernel).
@@ -56,25 +56,33 @@ class BoundConv(AbstractBoundTransform):
     ) -> tuple[jax.Array, Any]:
         """See `AbstractBoundTransform`."""
         check_input("Conv", x, self.input_shape)
-        n_out, n_in = self.weight.shape[:2]
-        weight = jnp.moveaxis(self.weight.reshape(self.groups, n_out // self.groups, n_in, -1), 3, 2)
-        kernels = weight.reshape(*weight.shape[:2], -1)
-        y = jnp.einsum("gkp,gok->gop", self._columns(x), kernels).reshape(n_out, -1)
+        n_out = self.weight.shape[0]
+        weight = self.weight.reshape(self.groups, n_out // self.groups, *self.weight.shape[1:])
+        kernels = jnp.moveaxis(
+            weight.reshape(*weight.shape[:3], -1, weight.shape[-1]), 2, -1
+        )  # rows, columns, channels
+        products = [
+            jnp.einsum("gkp,gok->gop", seen, kernels[:, :, row].reshape(*kernels.shape[:2], -1))
+            for row, seen in enumerate(self._columns(x))
+        ]
+        y = sum(products[1:], products[0]).reshape(n_out, -1)
         if self.bias is not None:
             y = y + self.bias[:, None]
         return y.reshape(-1), statistics
 
-    def _columns(self, x: jax.Array) -> jax.Array:
-        """What each output sees, (groups, places of the kernel x channels of a group, outputs)."""
+    def _columns(self, x: jax.Array) -> list[jax.Array]:
+        """What each output sees through each row of the kernel, (groups, places of the row x channels, outputs)."""
         x = jnp.pad(x.reshape(self.input_shape), [(0, 0), *((p, p) for p in self.padding)])
         n_in, kernel = self.weight.shape[1], self.weight.shape[2:]
         lengths = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:], kernel, self.stride, strict=True)]
-        seen = []
-        for offset in itertools.product(*map(range, kernel)):
+
+        def seen(offset: tuple[int, ...]) -> jax.Array:
             windows = zip(offset, lengths, self.stride, strict=True)
             place = x[:, *(slice(first, first + s * (n - 1) + 1, s) for first, n, s in windows)]
-            seen.append(place.reshape(self.groups, n_in, -1))
-        return jnp.concatenate(seen, axis=1)
+            return place.reshape(self.groups, n_in, -1)
+
+        rows = itertools.product(*map(range, kernel[:-1]))
+        return [jnp.concatenate([seen((*row, column)) for column in range(kernel[-1])], axis=1) for row in rows]
 
     def init_statistics(self) -> tuple[()]:
         """No statistics."""
