@@ -2,8 +2,8 @@
 
 Each is a `js.Network` with batch normalization between its populations of leaky neurons, trained by surrogate gradient
 with AdamW; the transformer, whose time is scarce, for one step first. Images are numbers that the first layer gets in
-every step; half of them are shown mirrored, and moved by some pixels to all but the perceptron. The answer is the sum of the
-readout over the steps.
+every step; half of them are shown mirrored, and moved by some pixels to all but the perceptron. The answer is the sum
+of the readout over the steps.
 """
 
 import functools
