@@ -60,10 +60,12 @@ def test_first_spikes_of_a_small_network() -> None:
 
 def test_conversion_of_convolutions_scores_each_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    images = Images(*(rng.normal(size=(256, 28, 28)).astype(np.float32), np.arange(256, dtype=np.int32) % 10) * 2, 0, 1)
+    images = Images(*(rng.normal(size=(64, 28, 28)).astype(np.float32), np.arange(64, dtype=np.int32) % 10) * 2, 0, 1)
     monkeypatch.setattr(_convert_images, "fashion", lambda data: images)
-    monkeypatch.setattr(_convert_images, "CONV_EPOCHS", (1, 1))
-    with jax.numpy_dtype_promotion("standard"):  # the benchmark runs as users have it
+    monkeypatch.setattr(_convert_images, "CONV_EPOCHS", (2, 2))
+    monkeypatch.setattr(_convert_images.quantized, "BATCH", 32)
+    # The benchmark runs as users have it.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         found = list(_convert_images.conv(0, Folder(None)))
-    assert [(one.metric, one.epochs) for one in found] == [("accuracy_relu", 1), ("accuracy_T4", 2), ("accuracy_T2", 3)]
+    assert [(one.metric, one.epochs) for one in found] == [("accuracy_relu", 2), ("accuracy_T4", 4), ("accuracy_T2", 6)]
     assert all(0.0 < one.value < 1.0 for one in found)
