@@ -31,7 +31,8 @@ def keep_memory() -> None:
     """Let freed memory stay with this process, before JAX starts threads; where the C library is another: nothing.
 
     glibc gives blocks of over 32 MB back at once, and the system clears each page anew when they are asked for again,
-    which a training step does each time.
+    which a training step does each time. For a loop of one program: where others come between, pieces of what was kept
+    are used by them, and memory grows.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

@@ -42,12 +42,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Learn, score, print."""
     import importlib
 
-    from .._process import keep_memory
     from ._data import Folder, Outcome
 
     if arguments.seed < 0:
         raise SystemExit(f"learning: --seed {arguments.seed}, but seeds are whole numbers >= 0")
-    keep_memory()
     module = importlib.import_module(f"benchmarks.learning.{TASKS[arguments.task]}")
     began = time.perf_counter()
     found = module.run(arguments.seed, Folder(arguments.data))

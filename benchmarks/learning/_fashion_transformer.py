@@ -1,3 +1,12 @@
 """fashion_transformer: see `_vision`."""
 
-from ._vision import transformer as run  # noqa: F401
+from .._process import keep_memory
+from ._data import Folder, Outcome
+
+
+def run(seed: int, data: Folder) -> list[Outcome]:
+    """Train in memory that the process keeps."""
+    keep_memory()
+    from ._vision import transformer
+
+    return transformer(seed, data)
