@@ -57,8 +57,7 @@ class BoundConv(AbstractBoundTransform):
         """See `AbstractBoundTransform`."""
         check_input("Conv", x, self.input_shape)
         n_out = self.weight.shape[0]
-        weight = self.weight.reshape(self.groups, n_out // self.groups, *self.weight.shape[1:])
-        weight = weight.reshape(*weight.shape[:3], -1, weight.shape[-1])
+        weight = self.weight.reshape(self.groups, n_out // self.groups, self.weight.shape[1], -1, self.weight.shape[-1])
         kernels = jnp.moveaxis(weight, 2, -1)  # (groups, outputs of a group, rows, columns, inputs)
         products = [
             jnp.einsum("gkp,gok->gop", seen, kernels[:, :, row].reshape(*kernels.shape[:2], -1))

@@ -180,8 +180,11 @@ class _Runner:
                 width = -(-self.size // self.lanes.n_devices) * self.lanes.n_devices
                 which = self.order[np.minimum(first + np.arange(width), total - 1)]  # padded: one program for all
                 values = values_of(self.lanes.net, self.axes, which)
-                start_ms = first * duration_ms
-                solutions = self.lanes.run(values, n, lambda ms, start=start_ms, n=n: report(start + n * ms))  # type: ignore[misc]
+
+                def show(ms: float, start_ms: float = first * duration_ms, n: int = n) -> None:
+                    report(start_ms + n * ms)
+
+                solutions = self.lanes.run(values, n, show)
                 self.batches.put(number, pack(solutions, self._summaries(solutions, first), self.keep))
             report((first + n) * duration_ms)
 
