@@ -15,7 +15,7 @@ from ._check import check_threads
 from ._functions import FUNCTIONS
 from ._library import elementwise_supported, require_native
 from ._machine import machine_code
-from ._primitive import Operand, define_call, define_kernel, define_map
+from ._primitive import Operand, define_call, define_kernel, define_map, needed
 from ._program import Tracer, Unsupported, routine
 from ._schedule import Store, schedule
 
@@ -184,29 +184,31 @@ def _moved(traced: _Traced, primals: Sequence[Any], moving: Sequence[int]) -> Ca
     return function
 
 
-def _tangents_of(traced: _Traced, moving: Sequence[int]) -> _Traced:
-    """Changes of the results, of the operands and of changes of some: per neuron, as the function is."""
+def _tangents_of(traced: _Traced, moving: Sequence[int]) -> tuple[_Traced, tuple[int, ...]]:
+    """Changes of the results, of the operands that matter and of changes of some: per neuron, as the function is."""
     n, avals = len(traced.jaxpr.in_avals), traced.jaxpr.in_avals
 
     def tangents(*args: Any) -> list[Any]:
         primals = args[:n]
         return list(jax.jvp(_moved(traced, primals, moving), [primals[i] for i in moving], list(args[n:]))[1])
 
-    return _Traced(jax.make_jaxpr(tangents)(*avals, *(avals[i] for i in moving)), 0, 0, traced.threads)
+    jaxpr, read = needed(jax.make_jaxpr(tangents)(*avals, *(avals[i] for i in moving)), n)
+    return _Traced(jaxpr, 0, 0, traced.threads), read
 
 
-def _cotangents_of(traced: _Traced, moving: Sequence[int], given: Sequence[int]) -> _Traced:
+def _cotangents_of(traced: _Traced, moving: Sequence[int], given: Sequence[int], read: Sequence[int]) -> _Traced:
     """What changes of some results say of changes of some operands: per neuron where those operands are."""
-    n, avals, floats = len(traced.jaxpr.in_avals), traced.jaxpr.in_avals, _floats(traced)
+    avals, floats = traced.jaxpr.in_avals, _floats(traced)
 
     def cotangents(*args: Any) -> list[Any]:
-        primals, sent = args[:n], dict(zip(given, args[n:], strict=True))
+        known, sent = dict(zip(read, args, strict=False)), dict(zip(given, args[len(read) :], strict=True))
+        primals = [known.get(i, jnp.zeros(aval.shape, aval.dtype)) for i, aval in enumerate(avals)]
         pull = jax.vjp(_moved(traced, primals, moving), *(primals[i] for i in moving))[1]
         outs = [traced.jaxpr.out_avals[k] for k in floats]
         return list(pull([sent.get(k, jnp.zeros(out.shape, out.dtype)) for k, out in enumerate(outs)]))
 
     outs = [traced.jaxpr.out_avals[floats[k]] for k in given]
-    return _Traced(jax.make_jaxpr(cotangents)(*avals, *outs), 0, 0, traced.threads)
+    return _Traced(jax.make_jaxpr(cotangents)(*(avals[i] for i in read), *outs), 0, 0, traced.threads)
 
 
 def _map(*args: Any, traced: _Traced, batch: tuple[int, ...], native: bool) -> list[Any]:
@@ -218,7 +220,7 @@ def _map(*args: Any, traced: _Traced, batch: tuple[int, ...], native: bool) -> l
 
 
 def _transposed(
-    primals: Sequence[Any], sent: dict[int, Any], *, traced: _Traced, moving: Sequence[int], batch: Any, native: bool
+    operands: Sequence[Any], sent: dict[int, Any], *, traced: _Traced, moving: Any, read: Any, batch: Any, native: bool
 ) -> list[Any]:
     """Cotangents of some operands from those of some results: arrays in one pass, what neurons share by sums."""
     size = traced.jaxpr.out_avals[0].shape
@@ -226,8 +228,8 @@ def _transposed(
     for per_neuron in (True, False):
         some = [i for i in moving if (traced.jaxpr.in_avals[i].shape == size) == per_neuron]
         if some:
-            back = _cotangents_of(traced, some, tuple(sent))
-            found |= zip(some, _map(*primals, *sent.values(), traced=back, batch=batch, native=native), strict=True)
+            back = _cotangents_of(traced, some, tuple(sent), read)
+            found |= zip(some, _map(*operands, *sent.values(), traced=back, batch=batch, native=native), strict=True)
     return [found[i] for i in moving]
 
 

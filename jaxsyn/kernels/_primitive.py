@@ -15,7 +15,7 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching, mlir, partial_eval
 
 Outputs = Sequence[jax.Array]
 
@@ -108,9 +108,10 @@ def define_map(
     Args:
         primitive: The primitive.
         tangents: Gives tangents of the results with derivatives from all operands and tangents of some (`moving`).
-        forward: forward(traced, moving) is what `tangents` evaluates, its parameter `forward`.
-        backward: backward(operands, {result: cotangent}, ...) gives cotangents of the operands `moving`, with all axes
-            of the batch.
+        forward: forward(traced, moving) is what `tangents` evaluates, its parameter `forward`, and numbers of the
+            operands that it reads (`read`): the others are not kept for a backward pass.
+        backward: backward(operands read, {result: cotangent}, ...) gives cotangents of the operands `moving`, with all
+            axes of the batch.
         whole: whole(*operands, traced=, batch=): whether this holds for them; else derivatives are those set before.
     """
     before = ad.primitive_jvps[primitive]
@@ -120,8 +121,9 @@ def define_map(
             return before(primals, dots, native=native, **params)
         moving = tuple(i for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero))
         outs = primitive.bind(*primals, native=native, **params)
-        linear = {"forward": forward(params["traced"], moving), "moving": moving, "native": native}
-        changes = iter(tangents.bind(*primals, *(dots[i] for i in moving), **linear, **params))
+        linear, read = forward(params["traced"], moving)
+        operands = (*(primals[i] for i in read), *(dots[i] for i in moving))
+        changes = iter(tangents.bind(*operands, forward=linear, moving=moving, read=read, native=native, **params))
         floats = [jnp.issubdtype(out.dtype, jnp.floating) for out in outs]
         zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
         return outs, [next(changes) if f else zero for f, zero in zip(floats, zeros, strict=True)]
@@ -140,6 +142,14 @@ def define_map(
 
     ad.primitive_jvps[primitive] = jvp
     ad.primitive_transposes[tangents] = transpose
+
+
+def needed(closed: Any, n: int) -> tuple[Any, tuple[int, ...]]:
+    """A jaxpr without those of its first `n` operands that no result depends on, and the numbers of those that stay."""
+    jaxpr = closed.jaxpr
+    keep = [False] * n + [True] * (len(jaxpr.invars) - n)
+    jaxpr, used = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars), keep)
+    return closed.replace(jaxpr=jaxpr), tuple(i for i in range(n) if used[i])
 
 
 def _jvp_of(function: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:

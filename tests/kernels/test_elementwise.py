@@ -296,6 +296,15 @@ def test_derivatives_are_programs_forward_and_backward():
         assert text.count("custom_call @jaxsyn_elementwise") == n  # the function, and its derivative
 
 
+def test_a_derivative_keeps_only_what_it_reads():
+    V, I = jnp.linspace(0.0, 2.0, 40), jnp.linspace(0.5, 1.5, 40)
+    drive = functools.partial(kernels.elementwise, lambda V, I: (0.5 * V + 2.0 * I, jnp.exp(I)), 40, native=True)
+    pull = jax.vjp(drive, V, I)[1]
+    (kept,) = [x for x in jax.tree.leaves(pull) if x.shape == V.shape]
+    np.testing.assert_array_equal(kept, I)
+    assert_close(pull((V, I)), (0.5 * V, 2.0 * V + I * jnp.exp(I)))
+
+
 def test_a_loop_of_programs_has_the_derivative_of_a_loop():
     V, I, way = jnp.linspace(0.0, 2.0, 40), jnp.linspace(0.5, 1.5, 40), jnp.linspace(-1.0, 1.0, 40)
 
