@@ -1,7 +1,6 @@
 """Spoken digits as spikes: recordings, many variants of each, and the front end."""
 
 import dataclasses
-import functools
 import itertools
 from typing import Any
 
@@ -13,7 +12,7 @@ import jaxsyn as js
 Floats = np.ndarray[Any, Any]
 
 STEPS = 70
-COCHLEA = js.encode.Cochlea(audio_rate_Hz=8000.0, n_bands=48, low_Hz=80.0, high_Hz=3800.0, leveling=0.6)
+COCHLEA = js.encode.Cochlea(audio_rate_Hz=8000.0, n_bands=48, low_Hz=80.0, high_Hz=3800.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,21 +66,16 @@ def _level(sound: Floats) -> Floats:
     return flat
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _encode(sound: jax.Array, cochlea: js.encode.Cochlea) -> jax.Array:
-    return cochlea.encode(sound) > 0
+@jax.jit
+def _encode(sound: jax.Array) -> jax.Array:
+    return COCHLEA.encode(sound) > 0
 
 
-def spikes(audio: list[Floats], tempo: float = 1.0) -> Floats:
-    """Spikes of each recording, bool (recordings, STEPS, channels); what is longer is cut off.
-
-    A tempo sets windows so many times as far apart: unlike `at_speed` this changes no frequency.
-    """
-    cochlea = dataclasses.replace(COCHLEA, hop_ms=tempo * COCHLEA.hop_ms)
-    samples = round((cochlea.window_ms + (STEPS - 1) * cochlea.hop_ms) * 1e-3 * cochlea.audio_rate_Hz)
+def spikes(audio: list[Floats]) -> Floats:
+    """Spikes of each recording, bool (recordings, STEPS, channels); what is longer is cut off."""
+    samples = round((COCHLEA.window_ms + (STEPS - 1) * COCHLEA.hop_ms) * 1e-3 * COCHLEA.audio_rate_Hz)
     rows = np.zeros((len(audio), samples), np.float32)
     for row, sound in zip(rows, audio, strict=True):
         row[: min(len(sound), samples)] = _level(sound)[:samples]
-    starts = range(0, len(rows), 250)
-    parts = [np.asarray(_encode(np.resize(rows[k : k + 250], (250, samples)), cochlea)) for k in starts]
-    return np.concatenate([part[:STEPS].swapaxes(0, 1) for part in parts])[: len(rows)]
+    parts = [np.asarray(_encode(np.resize(rows[k : k + 250], (250, samples)))) for k in range(0, len(rows), 250)]
+    return np.concatenate([part.swapaxes(0, 1) for part in parts])[: len(rows)]

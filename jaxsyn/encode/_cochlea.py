@@ -18,9 +18,8 @@ class Cochlea(AbstractEncoder):
 
     The power P of each band in windows of the sound becomes a level l = 1 + 10 log10(P / max P) / range_dB, at least
     0: loudness of the recording does not matter. Then u = exp(-hop/tau) v + gain l, s = [u >= 1], v = u - s; the onset
-    channels get gain_onset max(l_t - l_{t-1}, 0) instead of gain l. One step is one hop. What a microphone does to
-    bands is the same in all windows: of the mean level of a band, over windows that reach half the range, less that of
-    all bands, the share `leveling` is taken off. For research on coding, not a model of the inner ear.
+    channels get gain_onset max(l_t - l_{t-1}, 0) instead of gain l. One step is one hop. For research on coding, not a
+    model of the inner ear.
 
     Args:
         audio_rate_Hz: Sampling rate of the sound, Hz.
@@ -33,7 +32,6 @@ class Cochlea(AbstractEncoder):
         tau_ms: Time constant of the channels, ms, > 0.
         gain: Drive of a channel at the loudest level.
         gain_onset: Drive of an onset channel for a rise over the whole range; 0 leaves these channels out.
-        leveling: Share, 0 to 1, of the differences between the mean levels of bands that is taken off.
     Raises:
         ValueError: A parameter is out of range, or a window is shorter than two samples; at encode: no sample, or
             samples that are not finite.
@@ -59,7 +57,6 @@ class Cochlea(AbstractEncoder):
     tau_ms: Any = number(20.0, above=0.0)
     gain: Any = number(1.0, above=0.0)
     gain_onset: float = 4.0
-    leveling: Any = number(0.0, low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,14 +118,7 @@ class Cochlea(AbstractEncoder):
         most = jnp.max(power, axis=(-2, -1), keepdims=True)
         relative = power / jnp.where(most > 0, most, 1.0)
         level = jnp.clip(1.0 + 10.0 * jnp.log10(relative) / self.range_dB, 0.0, 1.0)
-        return jnp.moveaxis(self._leveled(level), -2, 0)
-
-    def _leveled(self, level: Array) -> Array:
-        """Levels (..., windows, bands) less a share of the differences between the mean levels of bands."""
-        heard = (jnp.max(level, axis=-1, keepdims=True) > 0.5).astype(level.dtype)
-        mean = jnp.sum(heard * level, axis=-2, keepdims=True) / jnp.maximum(jnp.sum(heard, axis=-2, keepdims=True), 1.0)
-        excess = mean - jnp.mean(mean, axis=-1, keepdims=True)
-        return jnp.clip(level - self.leveling * excess, 0.0, 1.0)
+        return jnp.moveaxis(level, -2, 0)
 
     def encode(self, x: Any) -> Array:
         """Spikes (T, ..., n_bands or 2 n_bands) of sound (..., samples).

@@ -57,21 +57,6 @@ def test_loudness_and_batches_change_nothing():
     assert EAR.encode((tone(500.0) * 3e4).astype(np.int16)).shape == (49, 64)
 
 
-def test_leveling_takes_off_what_a_microphone_does():
-    sounds = np.stack([np.random.default_rng(2).normal(size=3000), tone(500.0, 375), np.zeros(3000)]).astype(np.float32)
-    level = np.asarray(EAR.levels(sounds))
-    want = level.copy()
-    for k in range(3):
-        heard = level[:, k].max(axis=1) > 0.5
-        mean = level[heard, k].mean(axis=0) if heard.any() else np.zeros(32)
-        want[:, k] = np.clip(level[:, k] - 0.6 * (mean - mean.mean()), 0.0, 1.0)
-    leveled = js.encode.Cochlea(RATE, 32, leveling=0.6)
-    np.testing.assert_allclose(leveled.levels(sounds), want, atol=1e-5)
-    dull = np.convolve(sounds[0], [1.0, 0.9], "same").astype(np.float32)  # another microphone
-    apart = [np.abs(ear.levels(dull).mean(0) - ear.levels(sounds[0]).mean(0)).max() for ear in (EAR, leveled)]
-    assert apart[1] < 0.5 * apart[0]
-
-
 def test_silence_and_short_sounds():
     assert EAR.encode(np.zeros(4000, np.float32)).sum() == 0
     assert EAR.encode(np.ones(1, np.float32)).shape == (1, 64)
@@ -100,7 +85,6 @@ def test_onset_channels_fire_at_onsets_alone():
         (lambda: js.encode.Cochlea(RATE, low_Hz=4000.0), "low_Hz < high_Hz"),
         (lambda: js.encode.Cochlea(RATE, window_ms=0.1), "a window has 1 samples"),
         (lambda: js.encode.Cochlea(RATE, gain=0.0), "gain: got 0.0"),
-        (lambda: js.encode.Cochlea(RATE, leveling=1.5), "leveling: got 1.5"),
         (lambda: EAR.encode(np.zeros((2, 0), np.float32)), "at least one sample"),
         (lambda: EAR.encode(np.array([0.0, np.nan], np.float32)), r"audio\[1\] is nan"),
     ],
