@@ -1,5 +1,6 @@
 """What every room stands on: field validation, errors, linear systems, files, stable names. Not public."""
 
+from ._child import child as child
 from ._errors import SimulationError as SimulationError
 from ._errors import named as named
 from ._fields import Parameters as Parameters

@@ -1,8 +1,6 @@
 """First part of the demo: a balanced cortical network, simulated once in one go and once from its checkpoint."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import jax
 import numpy as np
 
 from .. import checkpoint, circuits
+from .._core import child
 from ..analysis import NetworkStatistics, network_statistics
 from ..network import Network, NetworkState
 from ..record import Spikes
@@ -40,11 +39,9 @@ def activity(solution: Solution, t_start_ms: float) -> dict[str, NetworkStatisti
 
 def start_second_half(duration_ms: float, folder: Path, result: Path) -> subprocess.Popen[str]:
     """Simulate from the checkpoint in the middle to the end, in a fresh process."""
-    module = f"{__package__}._demo_resume"
-    package = str(Path(__file__).parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    command = [sys.executable, "-m", module, str(folder), str(duration_ms), str(result)]
+    arguments = [str(folder), str(duration_ms), str(result)]
+    command, environment = child("-m", f"{__package__}._demo_resume", *arguments)
+    environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core import child
 from ..connect import FixedProbability, GraphKey, Normal, build_graph
 from ..cost import Machine, Work, compiling
 from ..network import Network, Population, Projection, step_work
@@ -168,7 +169,8 @@ def _resident(machine: Machine) -> dict[str, float]:
     """Memory of a process that builds and runs next to nothing, and the time of building it."""
     if sys.platform == "win32":  # no peak of memory to read there
         return {}
-    done = subprocess.run([sys.executable, "-c", _RESIDENT], capture_output=True, text=True, check=True)
+    command, environment = child("-c", _RESIDENT)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     built, ran, took, equations, stored = (float(n) for n in done.stdout.split())
     known = equations * machine.equation_bytes + stored * machine.stored_bytes
     return {

@@ -96,6 +96,17 @@ def test_criteria_of_the_network(e: dict[str, float], i: dict[str, float], misse
     assert [c.name for c in criteria if not c.ok] == missed
 
 
+def test_the_second_process_imports_the_package_of_the_first(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jaxsyn").mkdir()  # as in a checkout, which has no native kernels
+    (tmp_path / "jaxsyn" / "__init__.py").write_text("raise RuntimeError('the wrong package')")
+    monkeypatch.chdir(tmp_path)
+    _, said = _demo_network.start_second_half(10.0, tmp_path / "none", tmp_path / "second.npz").communicate()
+    assert "the wrong package" not in said
+    assert "none: there is none; give the folder" in said
+
+
 def test_a_resumed_run_is_compared_bit_by_bit(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (_demo_network, _demo_resume):
         monkeypatch.setattr(module, "network", lambda: js.circuits.cortical_adex(100))
