@@ -76,7 +76,8 @@ def note(ax: Axes, text: str) -> None:
 
 def color_bar(ax: Axes, image: Any, label: str) -> None:
     """The scale of an image, beside it."""
-    bar = ax.get_figure(root=True).colorbar(image, ax=ax, fraction=0.05, pad=0.02)  # type: ignore[union-attr]
+    figure: Any = ax.get_figure(root=True)
+    bar = figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02)
     bar.set_label(label)
     bar.outline.set_visible(False)
 

@@ -245,8 +245,9 @@ class InhomogeneousPoisson(AbstractStimulus):
         return counts.astype(float_dtype()), state
 
     def _rate_at(self, t_ms: Array) -> Array:
-        if self.samples is None:
-            return jnp.asarray(self.function(t_ms))  # type: ignore[misc]
+        if self.function is not None:
+            return jnp.asarray(self.function(t_ms))
+        assert self.samples is not None  # one of the two is given
         k = jnp.floor(t_ms / self.every_ms).astype(jnp.int32)
         inside = k < self.samples.shape[0]
         return jnp.where(inside, self.samples[jnp.minimum(k, self.samples.shape[0] - 1)], 0.0)
