@@ -76,7 +76,7 @@ def layers(transforms: list[js.connect.AbstractTransform], sizes: tuple[int, ...
     return js.Network(populations, projections, dt_ms=1.0, seed=seed)
 
 
-def logits(net: js.Network, links: Any, x: Any, training: bool, steps: int = STEPS) -> tuple[Any, Any]:
+def logits(net: js.Network, links: Any, x: Any, training: bool, steps: int) -> tuple[Any, Any]:
     """Sums of the readout for a batch, and the links with their running statistics."""
 
     def one(x: Any, links: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What every room stands on: field validation, errors, linear systems, files, stable names. Not public."""
+"""What every room stands on: field validation, errors, linear systems, files, processes, stable names. Not public."""
 
 from ._child import child as child
 from ._errors import SimulationError as SimulationError

@@ -100,8 +100,10 @@ class _Stepper(NamedTuple):
         """State at `end_ms`, and the error estimate."""
         import diffrax
 
-        solver = diffrax.Dopri8()
-        terms = diffrax.ODETerm(lambda t, y, args: self.slope(t, y))  # type: ignore[arg-type]
+        def field(t_ms: Any, y: Any, args: Any) -> Any:
+            return self.slope(t_ms, y)
+
+        solver, terms = diffrax.Dopri8(), diffrax.ODETerm(field)
         start = solver.init(terms, self.t_ms, end_ms, self.y, None)
         end, error, *_ = solver.step(terms, self.t_ms, end_ms, self.y, None, start, False)
         return end, error
@@ -244,9 +246,10 @@ def solve_neurons(
 
     def one(part: tuple[Membrane, Array | None, MembraneState], own: Array | None, weight: Any, i: Array) -> Progress:
         def current(t_ms: Array) -> Array:
-            if own is not None:
-                return own
-            return jnp.broadcast_to(jnp.asarray(I_pA(t_ms), float_dtype()), (n,))[i]  # type: ignore[operator]
+            if callable(I_pA):
+                return jnp.broadcast_to(jnp.asarray(I_pA(t_ms), float_dtype()), (n,))[i]
+            assert own is not None  # this neuron's part of the array
+            return own
 
         membrane, refractory_ms, start = part
         return _solve_one(Setup(membrane, current, refractory_ms, stops_ms, weight, tolerances, limits), start)

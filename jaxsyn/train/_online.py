@@ -139,7 +139,7 @@ def _as_tree(net: Network, wiring: Wiring, sums: list[Array]) -> Any:
 
     def leaves(tree: Any) -> list[Any]:
         found = [tree.links[e.link].transform.weight for e in wiring.edges]
-        biased = [e for e in wiring.edges if net.links[e.link].transform.bias is not None]  # type: ignore[attr-defined]
+        biased = [e for e in wiring.edges if e.rows > net.links[e.link].n_sources]
         return found + [tree.links[e.link].transform.bias for e in biased]
 
     split = [(s[: net.links[e.link].n_sources], s[-1]) for e, s in zip(wiring.edges, sums, strict=True)]
