@@ -9,6 +9,7 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 - `spike_matmul`: spikes times a dense matrix, by events; differentiable.
 - `pack`, `unpack`, `unpack_events`: spikes as bits.
 - `elementwise`: a function of each neuron by itself, run as a program of vector instructions.
+- `recurrence`: the same step after step, in one call; differentiable.
 - `settle`: the identity, behind which values are in memory and not computed again for each consumer.
 - `random_bits`, `uniform`, `normal`, `bernoulli`, `poisson`: functions of (seed, stream, index, step).
 
@@ -38,6 +39,7 @@ from ._random import poisson_terms as poisson_terms
 from ._random import random_bits as random_bits
 from ._random import stream_id as stream_id
 from ._random import uniform as uniform
+from ._recurrence import recurrence as recurrence
 from ._settle import settle as settle
 from ._spike_products import spike_matmul as spike_matmul
 from ._trilinear import outer as outer

@@ -19,20 +19,20 @@ from ._primitive import Operand, define_call, define_kernel, define_map, needed
 from ._program import Tracer, Unsupported, routine
 from ._schedule import Store, schedule
 
-_MOST_ARRAYS = 128  # kMaxStreams in csrc/elementwise.cc
-_MOST_UNIFORMS = 768  # kMaxUniforms there, less the constants of the elementary functions
+MOST_ARRAYS = 128  # kMaxStreams in csrc/elementwise.cc
+MOST_UNIFORMS = 768  # kMaxUniforms there, less the constants of the elementary functions
 
 S = TypeVar("S")
 R = TypeVar("R")
 
 
-def _over_lanes(function: Callable[..., list[Any]], args: Sequence[Any], batch: tuple[int, ...]) -> list[Any]:
+def over_lanes(function: Callable[..., list[Any]], args: Sequence[Any], batch: tuple[int, ...]) -> list[Any]:
     """Call a function of unbatched arrays; args carry the batch axes, of size 1 where lanes share."""
     if not batch:
         return function(*args)
     axes = [0 if arg.shape[0] == batch[0] else None for arg in args]
     inner = [arg if axis == 0 else arg[0] for arg, axis in zip(args, axes, strict=True)]
-    return jax.vmap(lambda *xs: _over_lanes(function, xs, batch[1:]), in_axes=axes)(*inner)
+    return jax.vmap(lambda *xs: over_lanes(function, xs, batch[1:]), in_axes=axes)(*inner)
 
 
 class _Traced(NamedTuple):
@@ -45,11 +45,11 @@ class _Traced(NamedTuple):
 
 
 def _reference(*args: Any, traced: _Traced, batch: tuple[int, ...]) -> list[Any]:
-    return _over_lanes(lambda *xs: _by_xla(traced, xs), args, batch)
+    return over_lanes(lambda *xs: _by_xla(traced, xs), args, batch)
 
 
 def _native(*args: Any, traced: _Traced, batch: tuple[int, ...]) -> list[Any]:
-    return _over_lanes(lambda *xs: _evaluate(traced, xs), args, batch)
+    return over_lanes(lambda *xs: _evaluate(traced, xs), args, batch)
 
 
 def _by_xla(traced: _Traced, args: Sequence[Any]) -> list[Any]:
@@ -85,7 +85,7 @@ def _evaluate(traced: _Traced, args: Sequence[Any]) -> list[Any]:
         return _by_xla(traced, args)
     computed = [k for k, out in enumerate(outputs) if out[0] == "value" and tracer.values[out[1]].op != "operand"]
     windows = {k for k in range(traced.n_state) if np.shape(args[k]) != (size,)}
-    too_many = len(tracer.operands) + len(computed) > _MOST_ARRAYS or len(tracer.uniforms) > _MOST_UNIFORMS
+    too_many = len(tracer.operands) + len(computed) > MOST_ARRAYS or len(tracer.uniforms) > MOST_UNIFORMS
     if too_many or not windows <= set(computed):
         return _by_xla(traced, args)
     made = dict(zip(computed, _call(tracer, traced, args, outputs, computed), strict=True)) if computed else {}
@@ -101,23 +101,17 @@ def _call(tracer: Tracer, traced: _Traced, args: Sequence[Any], outputs: Sequenc
         for r, k in enumerate(computed)
         if k < n_state and id(args[k]) in number_of and args[k].dtype == jaxpr.out_avals[k].dtype
     }
-    values = tracer.values
-    inputs = {i: (v.operands[0], tracer.operands[v.operands[0]].dtype == np.bool_) for i, v in enumerate(values)
-              if v.op == "operand"}  # fmt: skip
-    value_of = {j: i for i, (j, _) in inputs.items()}
     dtypes = tuple(str(jaxpr.out_avals[k].dtype) for k in computed)
     stores = [Store(outputs[k][1], len(tracer.operands) + r, dtypes[r] == "bool") for r, k in enumerate(computed)]
-    items = schedule(values, stores, {r: value_of[j] for r, j in replaced.items()})
-    routines = {name: routine(tracer, name) for name in FUNCTIONS if any(name in item.names() for item in items)}
-    code = machine_code(Avx512() if elementwise_supported() == 512 else Avx2(), items, inputs, routines)
-    words = [_word(u) for u in tracer.uniforms]
+    code, digest = compiled(tracer, stores, replaced)
+    words = [word(u) for u in tracer.uniforms]
     shapes = [args[k].shape if k < n_state else (tracer.size,) for k in computed]
     starts = [0 if x == (tracer.size,) else traced.at for x in (*(a.shape for a in tracer.operands), *shapes)]
     return _program_p.bind(
         jnp.stack(words) if words else jnp.zeros(0, jnp.int32),
         *tracer.operands,
         code=code,
-        digest=np.int64(int.from_bytes(hashlib.blake2b(code, digest_size=8).digest(), "little", signed=True)),
+        digest=digest,
         aliases=tuple((1 + j, r) for r, j in replaced.items()),
         whole=tuple(1 + j for j, a in enumerate(tracer.operands) if a.shape != (tracer.size,)),
         starts=np.array(starts, np.int32).tobytes(),
@@ -129,7 +123,20 @@ def _call(tracer: Tracer, traced: _Traced, args: Sequence[Any], outputs: Sequenc
     )
 
 
-def _word(uniform: Any) -> Any:
+def compiled(tracer: Tracer, stores: Sequence[Store], replaced: dict[int, int]) -> tuple[bytes, np.int64]:
+    """Machine code that computes results, and its digest; `replaced`: operand in whose place a result is written."""
+    values = tracer.values
+    inputs = {i: (v.operands[0], tracer.operands[v.operands[0]].dtype == np.bool_) for i, v in enumerate(values)
+              if v.op == "operand"}  # fmt: skip
+    value_of = {j: i for i, (j, _) in inputs.items()}
+    items = schedule(values, stores, {r: value_of[j] for r, j in replaced.items()})
+    routines = {name: routine(tracer, name) for name in FUNCTIONS if any(name in item.names() for item in items)}
+    code = machine_code(Avx512() if elementwise_supported() == 512 else Avx2(), items, inputs, routines)
+    digest = hashlib.blake2b(code, digest_size=8).digest()
+    return code, np.int64(int.from_bytes(digest, "little", signed=True))
+
+
+def word(uniform: Any) -> Any:
     """A uniform value as a word; truth is 0 or -1."""
     uniform = jnp.asarray(uniform)
     if uniform.dtype == jnp.bool_:

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 
 # Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
-_VERSION = 7
+_VERSION = 8
 _NAMES = (
     *("push", "pull", "outer", "deliver", "emit", "tally", "pack", "settle", "elementwise"),
-    *("spike_matmul", "spike_outer"),
+    *("recurrence", "spike_matmul", "spike_outer"),
 )
 _TARGETS = tuple(f"jaxsyn_{name}" for name in _NAMES)
 _REMEDY = "With a C++17 compiler, reinstall jaxsyn, or run `python setup.py build_ext --inplace` in a source checkout."

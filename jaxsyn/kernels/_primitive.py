@@ -152,6 +152,65 @@ def needed(closed: Any, n: int) -> tuple[Any, tuple[int, ...]]:
     return closed.replace(jaxpr=jaxpr), tuple(i for i in range(n) if used[i])
 
 
+def prune(closed: Any, wanted: Sequence[bool], n: int) -> tuple[Any, list[bool]]:
+    """A jaxpr with some of its results, without operands behind the first `n` that these do not depend on."""
+    keep = [True] * n + [False] * (len(closed.in_avals) - n)
+    jaxpr, used = partial_eval.dce_jaxpr(closed.jaxpr, list(wanted), keep)
+    return closed.replace(jaxpr=jaxpr), list(used)
+
+
+def define_recurrence(
+    primitive: Any,
+    changes: Callable[..., Any],
+    cotangents: Callable[..., Any],
+    lanes: Callable[..., Any],
+    pruned: Callable[..., Any],
+) -> None:
+    """Derivatives and lanes of a primitive whose derivatives are made of itself.
+
+    Args:
+        primitive: The primitive.
+        changes: changes(operands, {operand: change}, ...) gives results, and {result: change}.
+        cotangents: cotangents(operands, {operand that is unknown: shape}, {result: cotangent}, ...) gives
+            {operand: cotangent}.
+        lanes: lanes(size, operands, axes, ...) gives operands, parameters, and the axes of the results.
+        pruned: pruned(results that are used, ...) gives operands that are used, and parameters.
+    """
+
+    def jvp(primals: Any, dots: Any, **params: Any) -> Any:
+        given = {i: dot for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero)}
+        outs, found = changes(primals, given, **params)
+        zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
+        return outs, [found.get(k, zero) for k, zero in enumerate(zeros)]
+
+    def transpose(sent: Any, *args: Any, **params: Any) -> Any:
+        unknown = {i: arg.aval.shape for i, arg in enumerate(args) if isinstance(arg, ad.UndefinedPrimal)}
+        some = {k: c for k, c in enumerate(sent) if not isinstance(c, ad.Zero)}
+        if not some:
+            return [ad.Zero(arg.aval) if i in unknown else None for i, arg in enumerate(args)]
+        found = cotangents(args, unknown, some, **params)
+        return [found.get(i) for i in range(len(args))]
+
+    def batch(args: Any, dims: Any, **params: Any) -> Any:
+        size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
+        operands, params, axes = lanes(size, args, dims, **params)
+        return primitive.bind(*operands, **params), axes
+
+    def dce(used: Any, eqn: Any) -> Any:
+        if not any(used):
+            return [False] * len(eqn.invars), None
+        taken, params = pruned(used, **eqn.params)
+        kept = [k < params["step"].n_carried or u for k, u in enumerate(used)]
+        operands = [v for v, t in zip(eqn.invars, taken, strict=True) if t]
+        results = [v for v, k in zip(eqn.outvars, kept, strict=True) if k]
+        return taken, eqn.replace(invars=operands, outvars=results, params=params)
+
+    ad.primitive_jvps[primitive] = jvp
+    ad.primitive_transposes[primitive] = transpose
+    batching.primitive_batchers[primitive] = batch
+    partial_eval.dce_rules[primitive] = dce
+
+
 def _jvp_of(function: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:
     """Values and tangents of a function of several results, some of whose tangents are absent."""
     moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]

@@ -203,11 +203,11 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
     for g, receptor, rows in more:
         _add(xs[part.groups.index(g)][1], receptor, rows)
 
-    def one(carry: Any, x: Any) -> Any:
+    def one(carry: Any, x: Any, *, native: bool | None = None) -> Any:
         now = list(state.groups)
         for g, own in zip(part.groups, carry[1], strict=True):
             now[g] = own
-        moment = Moment(net, rest.prepared, NetworkState(carry[0], tuple(now), carry[2], {}), fixed.mode)
+        moment = Moment(net, rest.prepared, NetworkState(carry[0], tuple(now), carry[2], {}), fixed.mode, native=native)
         for g, (current, arriving) in zip(part.groups, x, strict=True):
             moment.currents[g] = 0.0 if current is None else current
             moment.events[g] = dict(arriving)
@@ -217,6 +217,15 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
         return (after.tick, mine, after.links), (kept, fixed.sample(part, after))
 
     start = tuple(_carried(state.groups[g], state.tick, _history(net, part, g, links)) for g in part.groups)
+    if not part.inner and fixed.n_steps > _FEW:
+
+        def alone(own: Any, x: Any) -> Any:
+            (_, own, _), out = one((state.tick, own, ()), x, native=False)
+            return own, out
+
+        size = net.groups[part.groups[0]].size
+        ends, (emitted, samples) = kernels.recurrence(alone, fixed.n_steps, size, start, xs, native=net.native)
+        return ends, (), emitted, samples
     carry = (state.tick, start, tuple(state.links[i] for i in part.inner))
     unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1
     (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)

@@ -88,7 +88,10 @@ def prepare(net: Network) -> Prepared:
 class Moment:
     """Working values of one step: what comes from outside, and the parts of the state as they become new."""
 
-    def __init__(self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode) -> None:
+    def __init__(
+        self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode, *, native: bool | None = None
+    ) -> None:
+        self.native = net.native if native is None else native
         self.net, self.prepared, self.before, self.mode, self.tick = net, prepared, state, mode, state.tick + 1
         self.groups, self.links = list(state.groups), list(state.links)
         self.stimuli: dict[str, Any] = {}
@@ -105,7 +108,7 @@ class Moment:
         values = {}
         for name, bound in self.net.stimuli.items():
             if name not in self.late:
-                native = self.net.native and bound.stimulus.independent
+                native = self.native and bound.stimulus.independent
                 before = self.before.stimuli[name]
                 self.stimuli[name], values[name] = kernels.elementwise(
                     *(self._sample(name), bound.size, before), native=native, threads=self.net.threads
@@ -150,7 +153,7 @@ class Moment:
         for name in self.late:
             bound = self.net.stimuli[name]
             if bound.parts[0].group == g and (r := next(iter(bound.weights))) in receptors:
-                if self.net.native and r in total and len(self.late) > 1:
+                if self.native and r in total and len(self.late) > 1:
                     # One after the other: operations that could begin at once are handed from thread to thread.
                     self.draws_at, total[r] = kernels.settle((self.draws_at, total[r]), native=True)
                 total[r] = self._draw(name, total.get(r), size)
@@ -164,14 +167,14 @@ class Moment:
                 rows = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
                 ring, refusal = (source.ids, source.counts, self.tick), _refusal(self.net, link)
                 rows = link.deliver_ids(
-                    *(rows, *ring), native=self.net.native, threads=self.net.threads, refusal=refusal
+                    *(rows, *ring), native=self.native, threads=self.net.threads, refusal=refusal
                 )
                 total.update(zip(link.receptors, rows, strict=True))
                 continue
             rows = list(self._deliver_values(i, link, source))
             if isinstance(link, SparseLink):
                 so_far = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
-                native, threads = self.net.native, self.net.threads
+                native, threads = self.native, self.net.threads
                 sums, _ = kernels.elementwise(_more, size, so_far, rows, link.gain, native=native, threads=threads)
                 total.update(zip(link.receptors, sums, strict=True))
             else:
@@ -200,7 +203,7 @@ class Moment:
             after, value = draw(state[0])
             return (after, state[1] + value), ()
 
-        native, threads, before = self.net.native, self.net.threads, self.before.stimuli[name]
+        native, threads, before = self.native, self.net.threads, self.before.stimuli[name]
         if total is None:
             self.stimuli[name], value = kernels.elementwise(draw, part.size, before, native=native, threads=threads)
             return spread(value, part.first, size)
@@ -217,14 +220,14 @@ class Moment:
         if isinstance(link, SparseLink):
             first = 0 if link.short_term is not None else link.first
             marked = self.net.groups[link.source].marks
-            return link.deliver_values(ring, self.tick, first, marked=marked, native=self.net.native)
+            return link.deliver_values(ring, self.tick, first, marked=marked, native=self.native)
         assert isinstance(link, TransformLink)
         size, mode = self.net.groups[link.target].size, self.mode
         out, self.links[i] = link.deliver(
             *(self.links[i], link.sent(ring, self.tick), size),
             training=mode.training,
             axis_name=mode.axis_name,
-            native=self.net.native,
+            native=self.native,
         )
         return out
 
@@ -247,7 +250,7 @@ class Moment:
         by_program = group.continuous or not any(g.carries_values for g in net.groups)
         parts, emission = kernels.elementwise(
             *(advance, group.size, (state.membrane, state.clamp), current, list(arrivals.values())),
-            native=net.native and by_program,
+            native=self.native and by_program,
             threads=net.threads,
         )
         state = _with(state, *parts)
@@ -261,7 +264,7 @@ class Moment:
                 spikes = without_gradient(_numbers(emission)[first : first + size], _refusal(net, link))
                 self.amplitudes[i], self.links[i] = link.release(self.links[i], spikes, self.tick, net.dt_ms)
         if self.mode.exchange is None:
-            self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=net.native)
+            self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=self.native)
             self.links = [remember(k, self.amplitudes.pop(i, None), self.tick) for i, k in enumerate(self.links)]
 
     def sent(self) -> Sent:
@@ -294,7 +297,7 @@ class Moment:
         if arrivals:
             rest = {r: old[r] for r in arrivals}
             new |= kernels.elementwise(
-                *(arrive, group.size, rest, arrivals), native=self.net.native, threads=self.net.threads
+                *(arrive, group.size, rest, arrivals), native=self.native, threads=self.net.threads
             )[0]
         receptors = {r: new.get(r, s) for r, s in state.membrane.receptors.items()}
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "share.h"
 #include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -216,6 +217,92 @@ ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi
 #endif
 }
 
+// Roles of the operands of a recurrence: the number of the result that replaces it from step to step, or one of these.
+constexpr int32_t kEachStep = -1, kSame = -2;
+constexpr int64_t kTile = 1024;  // neurons that go through all steps together: what they carry stays in the cache
+constexpr int64_t kPoolShare = 1 << 18;  // blocks times words of code for which the pool is asked for help
+
+// A program step after step. Operands and results of each step have the axes (steps, n), the others (n,); the first
+// `carried` results replace operands, so that after the last step they hold what it left.
+ffi::Error Recurrence(ffi::ThreadPool pool, ffi::AnyBuffer uniforms, ffi::RemainingArgs operands,
+                      ffi::RemainingRets results, Code code, int64_t digest, Code roles, int64_t n, int64_t steps,
+                      int32_t carried, int32_t reverse) {
+  const int n_operands = static_cast<int>(operands.size()), n_results = static_cast<int>(results.size());
+  const int n_streams = n_operands + n_results;
+  if (n_results == 0 || n_streams > kMaxStreams) return Invalid("jaxsyn: a recurrence has too many arrays");
+  if (static_cast<int>(roles.size()) != n_operands || carried > n_results) return Invalid(kBadShapes);
+#if defined(JAXSYN_MACHINE)
+  struct Row {
+    uint8_t* data;
+    const uint8_t* start;  // what stands in `data` before the first step, if it has to be brought there
+    int64_t width, stride;
+  };
+  Row rows[kMaxStreams];
+  bool good = true;
+  const auto row = [&](const ffi::AnyBuffer& buffer, bool each_step) {
+    const int64_t width = buffer.element_type() == ffi::PRED ? 1 : sizeof(int32_t);
+    good = good && static_cast<int64_t>(buffer.element_count()) == (each_step ? n * steps : n);
+    return Row{static_cast<uint8_t*>(buffer.untyped_data()), nullptr, width, each_step ? n * width : 0};
+  };
+  for (int k = 0; k < n_results; ++k) {
+    rows[n_operands + k] = row(**results.get<ffi::AnyBuffer>(k), k >= carried);
+  }
+  for (int k = 0; k < n_operands; ++k) {
+    rows[k] = row(*operands.get<ffi::AnyBuffer>(k), roles[k] == kEachStep);
+    if (roles[k] < 0) continue;
+    if (roles[k] >= carried) return Invalid(kBadShapes);
+    const uint8_t* start = rows[k].data;
+    rows[k] = rows[n_operands + roles[k]];
+    if (start != rows[k].data) rows[k].start = start;
+  }
+  const int64_t n_uniforms = static_cast<int64_t>(uniforms.element_count());
+  if (!good || n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
+  const Function function = Find(digest, code);
+  if (function == nullptr) return ffi::Error::Internal("jaxsyn: this system gives no executable memory");
+
+  alignas(64) int32_t numbers[kCounted + kMaxUniforms * kLanes];
+  for (int k = 0; k < kCounted; ++k) numbers[k] = k;
+  int32_t* vectors = numbers + kCounted;
+  const int32_t* values = static_cast<const int32_t*>(uniforms.untyped_data());
+  for (int64_t u = 0; u < n_uniforms; ++u) std::fill_n(vectors + u * kLanes, kLanes, values[u]);
+
+  const auto tile = [&](int64_t number) {
+    const int64_t first = number * kTile, count = std::min(n - first, kTile);
+    const int64_t blocks = count / kBlock, rest = count % kBlock;
+    for (int k = 0; k < n_operands; ++k) {
+      const Row& r = rows[k];
+      if (r.start != nullptr) std::memcpy(r.data + first * r.width, r.start + first * r.width, count * r.width);
+    }
+    void* table[kMaxStreams];
+    alignas(64) int32_t block[kMaxStreams][kBlock];  // the last, partial block runs on copies
+    for (int64_t s = 0; s < steps; ++s) {
+      const int64_t step = reverse != 0 ? steps - 1 - s : s;
+      for (int k = 0; k < n_streams; ++k) table[k] = rows[k].data + step * rows[k].stride + first * rows[k].width;
+      if (blocks > 0) function(table, vectors, blocks, 0, 0);
+      if (rest == 0) continue;
+      for (int k = 0; k < n_streams; ++k) {
+        table[k] = static_cast<uint8_t*>(table[k]) + blocks * kBlock * rows[k].width;
+        if (k < n_operands) std::memcpy(block[k], table[k], rest * rows[k].width);
+      }
+      void* copies[kMaxStreams];
+      for (int k = 0; k < n_streams; ++k) copies[k] = block[k];
+      function(copies, vectors, 1, 0, 0);
+      for (int k = n_operands; k < n_streams; ++k) std::memcpy(table[k], block[k], rest * rows[k].width);
+    }
+  };
+  const int64_t tiles = (n + kTile - 1) / kTile;
+  if (n / kBlock * steps * static_cast<int64_t>(code.size()) < kPoolShare) {
+    for (int64_t number = 0; number < tiles; ++number) tile(number);
+  } else {
+    jaxsyn::Share(pool, tiles, tile);
+  }
+  return ffi::Error::Success();
+#else
+  (void)pool, (void)uniforms, (void)code, (void)digest, (void)n, (void)steps, (void)reverse;
+  return Invalid("jaxsyn: elementwise programs are for x86-64");
+#endif
+}
+
 }  // namespace
 
 extern "C" {
@@ -232,6 +319,7 @@ JAXSYN_EXPORT int32_t jaxsyn_elementwise_supported() {
 #endif
 }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_elementwise(XLA_FFI_CallFrame* frame);
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_recurrence(XLA_FFI_CallFrame* frame);
 }
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_elementwise, Elementwise,
@@ -244,3 +332,17 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_elementwise, Elementwise,
                                   .Attr<Code>("starts")
                                   .Attr<int64_t>("size")
                                   .Attr<int32_t>("threads"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_recurrence, Recurrence,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<Code>("code")
+                                  .Attr<int64_t>("digest")
+                                  .Attr<Code>("roles")
+                                  .Attr<int64_t>("size")
+                                  .Attr<int64_t>("length")
+                                  .Attr<int32_t>("carried")
+                                  .Attr<int32_t>("reverse"));

@@ -830,7 +830,7 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 7; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 8; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);

@@ -7,14 +7,12 @@
 // shared with the thread pool of the computation that the call belongs to.
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <thread>
 #include <type_traits>
 #include <vector>
 
+#include "share.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -131,36 +129,6 @@ int Level() {
 int Level() { return 0; }
 #endif
 
-// Calls work(0) ... work(tasks - 1), some of them on threads of the pool; returns when all are done.
-template <typename Work>
-void Share(ffi::ThreadPool& pool, int64_t tasks, const Work& work) {
-  struct Board {
-    std::atomic<int64_t> next{0}, done{0};
-  };
-  const auto board = std::make_shared<Board>();
-#if JAXSYN_X86
-  const unsigned int control = _mm_getcsr();  // denormals count as zero on all threads alike
-#endif
-  const auto take = [board, tasks, &work] {  // `work` is not touched once no task is left
-    for (int64_t task; (task = board->next.fetch_add(1)) < tasks; board->done.fetch_add(1)) work(task);
-  };
-  const int64_t helpers = std::min<int64_t>(pool.num_threads(), tasks) - 1;
-  for (int64_t h = 0; h < helpers; ++h) {
-    pool.Schedule([=] {
-#if JAXSYN_X86
-      const unsigned int before = _mm_getcsr();
-      _mm_setcsr(control);
-      take();
-      _mm_setcsr(before);
-#else
-      take();
-#endif
-    });
-  }
-  take();
-  while (board->done.load() < tasks) std::this_thread::yield();
-}
-
 constexpr int64_t kWorthSharing = 1 << 14;  // entries of x below which one thread is faster
 constexpr int64_t kRowsOfTask = 64, kFewestInputs = 128, kMostInputs = 1024;
 
@@ -181,7 +149,7 @@ void Product(ffi::ThreadPool& pool, const Rows<S>& x, const T* w, int64_t rows, 
     JAXSYN_BEST(ProductRows, x, w, x.n, m, first, last, y)
   };
   if (rows * x.n < kWorthSharing) return work(0, rows);
-  Share(pool, (rows + kRowsOfTask - 1) / kRowsOfTask, [&](int64_t task) {
+  jaxsyn::Share(pool, (rows + kRowsOfTask - 1) / kRowsOfTask, [&](int64_t task) {
     work(task * kRowsOfTask, std::min(rows, (task + 1) * kRowsOfTask));
   });
 }
@@ -199,7 +167,7 @@ void Outer(ffi::ThreadPool& pool, const Rows<S>& x, const T* g, int64_t rows, in
   if (rows * n < kWorthSharing) {
     for (int64_t k = 0; k < tasks; ++k) task(k);
   } else {
-    Share(pool, tasks, task);
+    jaxsyn::Share(pool, tasks, task);
   }
 }
 
