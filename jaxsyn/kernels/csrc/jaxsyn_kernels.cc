@@ -227,10 +227,34 @@ inline T GatherRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXS
   return shared ? *weight * sum : sum;
 }
 
+// Whether some rows that follow each other are all silent; most are.
+constexpr int64_t kGlance = 8;
+template <typename T>
+inline bool AllSilent(const T* JAXSYN_RESTRICT marks) {
+  using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  constexpr Word kMark = Word{1} << (8 * sizeof(Word) - 1);
+  Word words[kGlance], other = 0;
+  std::memcpy(words, marks, sizeof(words));
+  for (int64_t k = 0; k < kGlance; ++k) other |= words[k] ^ kMark;
+  return other == 0;
+}
+
+// The first row from `row` on that takes part.
+template <typename T>
+inline int64_t NextMarked(const T* marks, int64_t row, int64_t n_rows) {
+  if (marks == nullptr) return row;
+  for (; row < n_rows; ++row) {
+    while (row + kGlance <= n_rows && AllSilent(marks + row)) row += kGlance;
+    if (row < n_rows && !Silent(marks, row)) break;
+  }
+  return std::min(row, n_rows);
+}
+
 template <typename T>
 ffi::Error PullLane(const Graph& graph, const T* marks, const T* weight, const T* target, const Extent& extent, T* x) {
-  for (int64_t row = 0; row < graph.n_rows; ++row) {
-    if (Silent(marks, row)) continue;
+  for (int64_t row = NextMarked(marks, 0, graph.n_rows), next; row < graph.n_rows; row = next) {
+    next = NextMarked(marks, row + 1, graph.n_rows);
+    if (marks != nullptr && next < graph.n_rows) RequestRow(graph, graph.row_ptr[next], weight, extent);
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
     for (int64_t r = 0; r < extent.receptors; ++r) {
