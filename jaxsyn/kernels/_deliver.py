@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from .._core import Array, ArrayLike
 from ._check import check_floats, check_graph, check_ring, check_threads, check_weight
+from ._derivatives import define_sum
 from ._library import require_native
-from ._primitive import Operand, define_kernel, define_sum
+from ._primitive import Operand, define_kernel
 
 _OPERANDS = (
     Operand.SHARED,  # row_ptr

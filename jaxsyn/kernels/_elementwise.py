@@ -12,10 +12,12 @@ from .._core import Array
 from ._avx2 import Avx2
 from ._avx512 import Avx512
 from ._check import check_threads
+from ._derivatives import define_map, needed
 from ._functions import FUNCTIONS
-from ._library import elementwise_supported, require_native
+from ._library import elementwise_supported as elementwise_supported
+from ._library import require_native
 from ._machine import machine_code
-from ._primitive import Operand, define_call, define_kernel, define_map, needed
+from ._primitive import Operand, define_call, define_kernel
 from ._program import Tracer, Unsupported, routine
 from ._schedule import Store, schedule
 

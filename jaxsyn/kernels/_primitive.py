@@ -1,4 +1,4 @@
-"""How an operation becomes a JAX primitive; the only file that leans on `jax.extend` and `jax.interpreters`.
+"""How an operation becomes a JAX primitive; only this file and `_derivatives.py` lean on `jax.interpreters`.
 
 A kernel is a pure function of its operands written in JAX, an optional native version of the same, and a rule for
 lanes. Batched operands carry leading axes; an axis of size 1 is shared by all lanes, so that `vmap` never copies what
@@ -15,7 +15,7 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
-from jax.interpreters import ad, batching, mlir, partial_eval
+from jax.interpreters import ad, batching, mlir
 
 Outputs = Sequence[jax.Array]
 
@@ -100,117 +100,6 @@ def define_call(
     return primitive
 
 
-def define_map(
-    primitive: Any, tangents: Any, forward: Callable[..., Any], backward: Callable[..., Any], whole: Any
-) -> None:
-    """Derivatives of a primitive with the parameter `traced` by another one, which is linear in its last operands.
-
-    Args:
-        primitive: The primitive.
-        tangents: Gives tangents of the results with derivatives from all operands and tangents of some (`moving`).
-        forward: forward(traced, moving) is what `tangents` evaluates, its parameter `forward`, and numbers of the
-            operands that it reads (`read`): the others are not kept for a backward pass.
-        backward: backward(operands read, {result: cotangent}, ...) gives cotangents of the operands `moving`, with all
-            axes of the batch.
-        whole: whole(*operands, traced=, batch=): whether this holds for them; else derivatives are those set before.
-    """
-    before = ad.primitive_jvps[primitive]
-
-    def jvp(primals: Any, dots: Any, *, native: bool, **params: Any) -> Any:
-        if not whole(*primals, **params):
-            return before(primals, dots, native=native, **params)
-        moving = tuple(i for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero))
-        outs = primitive.bind(*primals, native=native, **params)
-        linear, read = forward(params["traced"], moving)
-        operands = (*(primals[i] for i in read), *(dots[i] for i in moving))
-        changes = iter(tangents.bind(*operands, forward=linear, moving=moving, read=read, native=native, **params))
-        floats = [jnp.issubdtype(out.dtype, jnp.floating) for out in outs]
-        zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
-        return outs, [next(changes) if f else zero for f, zero in zip(floats, zeros, strict=True)]
-
-    def transpose(cotangents: Any, *args: Any, moving: Any, forward: Any, **params: Any) -> Any:
-        n = len(args) - len(moving)
-        shapes = [dot.aval.shape for dot in args[n:]]
-        sent = {k: c for k, c in enumerate(cotangents) if not isinstance(c, ad.Zero)}
-        if not sent:
-            return [None] * n + [ad.Zero(dot.aval) for dot in args[n:]]
-        found = backward(args[:n], sent, moving=moving, **params)
-        lead = range(len(params["batch"]))
-        axes = [tuple(a for a in lead if shape[a] != c.shape[a]) for c, shape in zip(found, shapes, strict=True)]
-        sums = [jnp.sum(c, axis=a, keepdims=True) if a else c for c, a in zip(found, axes, strict=True)]
-        return [None] * n + sums
-
-    ad.primitive_jvps[primitive] = jvp
-    ad.primitive_transposes[tangents] = transpose
-
-
-def needed(closed: Any, n: int) -> tuple[Any, tuple[int, ...]]:
-    """A jaxpr without those of its first `n` operands that no result depends on, and the numbers of those that stay."""
-    jaxpr = closed.jaxpr
-    keep = [False] * n + [True] * (len(jaxpr.invars) - n)
-    jaxpr, used = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars), keep)
-    return closed.replace(jaxpr=jaxpr), tuple(i for i in range(n) if used[i])
-
-
-def prune(closed: Any, wanted: Sequence[bool], n: int) -> tuple[Any, list[bool]]:
-    """A jaxpr with some of its results, without operands behind the first `n` that these do not depend on."""
-    keep = [True] * n + [False] * (len(closed.in_avals) - n)
-    jaxpr, used = partial_eval.dce_jaxpr(closed.jaxpr, list(wanted), keep)
-    return closed.replace(jaxpr=jaxpr), list(used)
-
-
-def define_recurrence(
-    primitive: Any,
-    changes: Callable[..., Any],
-    cotangents: Callable[..., Any],
-    lanes: Callable[..., Any],
-    pruned: Callable[..., Any],
-) -> None:
-    """Derivatives and lanes of a primitive whose derivatives are made of itself.
-
-    Args:
-        primitive: The primitive.
-        changes: changes(operands, {operand: change}, ...) gives results, and {result: change}.
-        cotangents: cotangents(operands, {operand that is unknown: shape}, {result: cotangent}, ...) gives
-            {operand: cotangent}.
-        lanes: lanes(size, operands, axes, ...) gives operands, parameters, and the axes of the results.
-        pruned: pruned(results that are used, ...) gives operands that are used, and parameters.
-    """
-
-    def jvp(primals: Any, dots: Any, **params: Any) -> Any:
-        given = {i: dot for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero)}
-        outs, found = changes(primals, given, **params)
-        zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
-        return outs, [found.get(k, zero) for k, zero in enumerate(zeros)]
-
-    def transpose(sent: Any, *args: Any, **params: Any) -> Any:
-        unknown = {i: arg.aval.shape for i, arg in enumerate(args) if isinstance(arg, ad.UndefinedPrimal)}
-        some = {k: c for k, c in enumerate(sent) if not isinstance(c, ad.Zero)}
-        if not some:
-            return [ad.Zero(arg.aval) if i in unknown else None for i, arg in enumerate(args)]
-        found = cotangents(args, unknown, some, **params)
-        return [found.get(i) for i in range(len(args))]
-
-    def batch(args: Any, dims: Any, **params: Any) -> Any:
-        size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
-        operands, params, axes = lanes(size, args, dims, **params)
-        return primitive.bind(*operands, **params), axes
-
-    def dce(used: Any, eqn: Any) -> Any:
-        if not any(used):
-            return [False] * len(eqn.invars), None
-        taken, params = pruned(used, **eqn.params)
-        kept = [k < params["step"].n_carried or u for k, u in enumerate(used)]
-        operands = [v for v, t in zip(eqn.invars, taken, strict=True) if t]
-        results = [v for v, k in zip(eqn.outvars, kept, strict=True) if k]
-        return taken, eqn.replace(invars=operands, outvars=results, params=params)
-
-    ad.primitive_jvps[primitive] = jvp
-    ad.primitive_transposes[primitive] = transpose
-    batching.primitive_batchers[primitive] = batch
-    partial_eval.dce_rules[primitive] = dce
-
-
 def _jvp_of(function: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:
     """Values and tangents of a function of several results, some of whose tangents are absent."""
     moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
@@ -280,64 +169,6 @@ def _batch(
     return results, [0] * len(results)
 
 
-def define_sum(primitive: Any, n_terms: int, message: str) -> None:
-    """Derivatives of results that are the last operands plus something else made of the first `n_terms`.
-
-    What moves the last operands moves the results alike; differentiating through the others raises a `ValueError`
-    instead of losing a gradient.
-    """
-
-    def jvp(primals: Any, tangents: Any, **params: Any) -> Any:
-        if not all(isinstance(tangent, ad.Zero) for tangent in tangents[:n_terms]):
-            raise ValueError(message)
-        return primitive.bind(*primals, **params), list(tangents[n_terms:])
-
-    ad.primitive_jvps[primitive] = jvp
-
-
-def define_trilinear(primitives: Sequence[Any], bind: Callable[..., jax.Array], core_ranks: Sequence[int]) -> None:
-    """Derivatives of three primitives that are each other's: form(a, b, c) is linear in each of its three slots.
-
-    `primitives[i]` gives slot i from the two others, in slot order, after the operands of the graph, which are fixed;
-    `bind(i, *operands, **params)` calls it; slot i has `core_ranks[i]` axes behind its batch axes.
-    """
-    for slot, primitive in enumerate(primitives):
-        ad.primitive_jvps[primitive] = functools.partial(_trilinear_jvp, slot, bind)
-        ad.primitive_transposes[primitive] = functools.partial(_trilinear_transpose, slot, bind, tuple(core_ranks))
-
-
-def _trilinear_jvp(slot: int, bind: Callable[..., jax.Array], primals: Any, tangents: Any, **params: Any) -> Any:
-    *graph, left, right = primals
-    *_, d_left, d_right = tangents
-    terms = []
-    if not isinstance(d_left, ad.Zero):
-        terms.append(bind(slot, *graph, d_left, right, **params))
-    if not isinstance(d_right, ad.Zero):
-        terms.append(bind(slot, *graph, left, d_right, **params))
-    return [bind(slot, *primals, **params)], [functools.reduce(jax.lax.add, terms)]
-
-
-def _trilinear_transpose(
-    slot: int, bind: Callable[..., jax.Array], core_ranks: tuple[int, ...], cotangents: Any, *args: Any, **params: Any
-) -> Any:
-    *graph, left, right = args
-    (cotangent,) = cotangents
-    wants_left = isinstance(left, ad.UndefinedPrimal)
-    unknown = left if wants_left else right
-    result: Any = None
-    if isinstance(cotangent, ad.Zero):
-        result = ad.Zero(unknown.aval)
-    else:
-        given = [i for i in range(3) if i != slot]
-        wanted = given[0] if wants_left else given[1]
-        factors = dict(zip(given, (left, right), strict=True)) | {slot: cotangent}
-        shape = unknown.aval.shape
-        params["batch"] = shape[: len(shape) - core_ranks[wanted]]
-        others = [factors[i] for i in range(3) if i != wanted]
-        result = bind(wanted, *graph, *others, **params)
-    return [None] * len(graph) + ([result, None] if wants_left else [None, result])
-
-
 def define_barrier(name: str) -> Any:
     """Make the primitive that gives back its operands, computed once: natively a call that XLA cannot look into."""
     primitive: Any = jax.extend.core.Primitive(f"jaxsyn_{name}")
@@ -358,54 +189,6 @@ def define_barrier(name: str) -> Any:
     ad.primitive_jvps[primitive] = lambda primals, tangents, native: (primitive.bind(*primals, native=native), tangents)
     batching.primitive_batchers[primitive] = lambda args, dims, native: (primitive.bind(*args, native=native), dims)
     return primitive
-
-
-def define_bilinear(matmul: Any, outer: Any, matmul_form: Callable[..., Outputs], outer_form: Any) -> None:
-    """Derivatives and lanes of y = x w (`matmul`) and w = x^T g (`outer`).
-
-    Each is linear in its second operand and the other's transpose; derivatives by x are dense products. With `swap`, x
-    is (a, b, n), and y or g are (b, a, m).
-    """
-    for primitive, partner, form in ((matmul, outer, matmul_form), (outer, matmul, outer_form)):
-        ad.primitive_jvps[primitive] = functools.partial(_bilinear_jvp, primitive, form)
-        ad.primitive_transposes[primitive] = functools.partial(_bilinear_transpose, partner)
-        batching.primitive_batchers[primitive] = functools.partial(_bilinear_batch, primitive, form, matmul_form)
-
-
-def _bilinear_jvp(primitive: Any, form: Callable[..., Outputs], primals: Any, tangents: Any, **params: Any) -> Any:
-    x, other = primals
-    dx, d_other = tangents
-    terms = []
-    if not isinstance(d_other, ad.Zero):
-        terms.append(primitive.bind(x, d_other, **params)[0])
-    if not isinstance(dx, ad.Zero):
-        terms.append(form(dx, other, n=params["n"], swap=params["swap"])[0])
-    return primitive.bind(x, other, **params), [functools.reduce(jax.lax.add, terms)]
-
-
-def _bilinear_transpose(partner: Any, cotangents: Any, x: Any, other: Any, **params: Any) -> Any:
-    (cotangent,) = cotangents
-    if isinstance(cotangent, ad.Zero):
-        return [None, ad.Zero(other.aval)]
-    return [None, partner.bind(x, cotangent, **params)[0]]
-
-
-def _bilinear_batch(
-    primitive: Any, form: Callable[..., Outputs], matmul_form: Any, args: Any, dims: Any, **params: Any
-) -> Any:
-    """Lanes become rows of x where the matrix is shared; dense products of each lane otherwise."""
-    (x, other), (d_x, d_other) = args, dims
-    if d_other is None and form is matmul_form:
-        if params["swap"]:
-            x, d_x = jnp.swapaxes(jnp.moveaxis(x, d_x, 0), 1, 2), 0
-            params["swap"] = False
-        elif d_x == 0 and x.ndim == 3:
-            return primitive.bind(x, other, **{**params, "swap": True}), [1]
-        if d_x == x.ndim - 1:
-            x, d_x = jnp.moveaxis(x, d_x, 0), 0
-        return primitive.bind(x, other, **params), [d_x]
-    dense = jax.vmap(functools.partial(form, n=params["n"], swap=params["swap"]), (d_x, d_other))
-    return dense(x, other), [0]
 
 
 def batch_rows(primitive: Any) -> None:

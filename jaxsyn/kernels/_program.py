@@ -112,6 +112,8 @@ class Tracer:
         per_neuron = any(quantity[0] == "value" for quantity in inputs)
         shape = eqn.outvars[0].aval.shape
         if name == "iota" and shape == (self.size,):
+            if params["dtype"] not in (_INT, _UINT):
+                raise Unsupported(f"iota of {params['dtype']}")
             return [("value", self.op("index"), np.dtype(params["dtype"]))]
         if name in ("broadcast_in_dim", "reshape", "squeeze") and shape == (self.size,):
             if per_neuron or np.shape(inputs[0][1]) == shape:

@@ -13,9 +13,10 @@ import numpy as np
 
 from .._core import Array
 from . import _elementwise
+from ._derivatives import define_recurrence, needed, prune
 from ._elementwise import MOST_ARRAYS, MOST_UNIFORMS, compiled, over_lanes, word
 from ._library import require_native
-from ._primitive import Operand, define_call, define_kernel, define_recurrence, needed, prune
+from ._primitive import Operand, define_call, define_kernel
 from ._program import Tracer, Unsupported
 from ._schedule import Store
 
@@ -25,6 +26,13 @@ Y = TypeVar("Y")
 
 _EACH_STEP, _SAME = -1, -2  # kEachStep and kSame in csrc/elementwise.cc
 _DTYPES = tuple(np.dtype(name) for name in ("float32", "int32", "uint32", "bool"))
+
+
+class _Row:
+    """What stands for an operand while a step is traced: one object for each, whatever arrays they are."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
 
 
 class _Step(NamedTuple):
@@ -79,7 +87,7 @@ def _native(*args: Any, step: _Step, length: int, batch: tuple[int, ...]) -> lis
             if role == _SAME and aval.shape == () and all(n == 1 for n in arg.shape):
                 quantities.append(("uniform", arg.reshape(())))
                 continue
-            kept.append(jax.ShapeDtypeStruct((size,), aval.dtype))
+            kept.append(_Row(aval.dtype))
             stands_for[id(kept[-1])] = i
             quantities.append(tracer.operand(kept[-1]))
         outs = tracer.walk(jaxpr.jaxpr, jaxpr.consts, quantities)
@@ -335,11 +343,11 @@ def recurrence(
 
     if 0 in (size, length) or not require_native(native) or not _elementwise.elementwise_supported():
         return in_jax()
-    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), inputs)
+    one = jax.tree.map(lambda x: jax.core.ShapedArray(x.shape[1:], x.dtype), inputs)
     closed, shape = jax.make_jaxpr(function, return_shape=True)(state, one)
     leaves, rows = jax.tree.leaves(state), jax.tree.leaves(inputs)
     arrays = [*leaves, *jax.tree.leaves(one), *closed.out_avals]
-    fits = all(x.shape == (size,) and x.dtype in _DTYPES for x in arrays)
+    fits = bool(closed.out_avals) and all(x.shape == (size,) and x.dtype in _DTYPES for x in arrays)
     fits &= all(jnp.shape(x) in ((), (size,)) and jnp.asarray(x).dtype in _DTYPES for x in closed.consts)
     fits &= all(new.dtype == old.dtype for new, old in zip(closed.out_avals, leaves, strict=False))
     if not fits or not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *rows, *closed.consts)):

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from .._core import Array, ArrayLike
+from ._derivatives import define_bilinear
 from ._library import require_native
 from ._pack import WORD, unpack
-from ._primitive import define_bilinear, define_call, define_kernel
+from ._primitive import define_call, define_kernel
 
 # Shares of entries above which a dense product is faster (docs/decisions.md), for matrices of less than 64 columns too.
 _DENSE_SHARE, _DENSE_SHARE_NARROW, _NARROW = 0.25, 0.12, 64

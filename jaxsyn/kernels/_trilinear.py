@@ -17,8 +17,9 @@ import jax.numpy as jnp
 
 from .._core import Array, ArrayLike
 from ._check import check_floats, check_graph, check_weight
+from ._derivatives import define_trilinear
 from ._library import require_native
-from ._primitive import Operand, define_kernel, define_trilinear
+from ._primitive import Operand, define_kernel
 
 WEIGHT, SOURCE, TARGET = 0, 1, 2
 _CORE_RANKS = (2, 1, 2)

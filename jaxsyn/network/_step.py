@@ -166,9 +166,7 @@ class Moment:
                 assert source.counts is not None
                 rows = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
                 ring, refusal = (source.ids, source.counts, self.tick), _refusal(self.net, link)
-                rows = link.deliver_ids(
-                    *(rows, *ring), native=self.native, threads=self.net.threads, refusal=refusal
-                )
+                rows = link.deliver_ids(*(rows, *ring), native=self.native, threads=self.net.threads, refusal=refusal)
                 total.update(zip(link.receptors, rows, strict=True))
                 continue
             rows = list(self._deliver_values(i, link, source))

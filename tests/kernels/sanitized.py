@@ -111,10 +111,21 @@ def programs() -> None:
     jax.block_until_ready(jax.jit(lambda x: kernels.settle((x, x + 1.0), native=True))(jnp.ones(7)))
 
 
+def recurrences() -> None:
+    step = lambda V, x: (V + 0.1 * (x - jnp.exp(V)), (V > 0.5, x))  # noqa: E731
+    for n, length in itertools.product((1, 31, 33, 1024, 5000), (1, 70)):
+        run = lambda V, x, n=n, k=length: kernels.recurrence(step, k, n, V, x, native=True)  # noqa: E731
+        total = jax.grad(lambda V, x, run=run: jnp.sum(run(V, x)[0]), (0, 1))
+        x = owned(np.ones((length, n), np.float32))
+        jax.block_until_ready([jax.jit(form)(jnp.zeros(n), x) for form in (run, total)])
+        lanes = jax.jit(jax.vmap(total, (0, None)))
+        jax.block_until_ready(lanes(jnp.zeros((3, n)), x))
+
+
 def main() -> None:
     if not kernels.native_available():
         raise SystemExit(kernels.native_status())
-    for part in (deliveries, bad_delivery, trilinear, spikes, programs):
+    for part in (deliveries, bad_delivery, trilinear, spikes, programs, recurrences):
         part()
     print("ok")
 

@@ -373,7 +373,7 @@ def test_more_arrays_than_the_kernel_takes_are_left_to_xla(n):
 
 
 def test_more_shared_values_than_the_kernel_takes_are_left_to_xla(monkeypatch):
-    monkeypatch.setattr("jaxsyn.kernels._elementwise._MOST_UNIFORMS", 4)
+    monkeypatch.setattr("jaxsyn.kernels._elementwise.MOST_UNIFORMS", 4)
     for n in (3, 9):
         shared = [jnp.float32(k) for k in range(n)]
         function = only(lambda x, shared=shared: sum((x * s for s in shared), start=x))
@@ -441,3 +441,10 @@ def sum_with_window(whole, short, gain, at):
         return state + gain * short, ()
 
     return kernels.elementwise(add, 37, whole, native=True, at=at)[0]
+
+
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.uint32, jnp.float32])
+def test_the_number_of_a_neuron(dtype):
+    function = lambda x: x + jax.lax.iota(dtype, 70).astype(jnp.float32)  # noqa: E731
+    got, expected = both(only(function), 70, jnp.zeros(70))
+    assert_close(got, expected[0] if isinstance(got, jax.Array) else expected)
