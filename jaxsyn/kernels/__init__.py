@@ -14,9 +14,9 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 - `random_bits`, `uniform`, `normal`, `bernoulli`, `poisson`: functions of (seed, stream, index, step).
 
 To add one: write its JAX form and its shape rule, make it a primitive with `define_kernel` (`_primitive.py`, which
-with `_derivatives.py` alone leans on JAX's extension interfaces; `_program.py` reads jaxprs), and, where it pays, add a handler to
-`csrc/jaxsyn_kernels.cc`, its name to `_library.py`, and a row to the tables of `tests/kernels/`, which hold every form
-against a NumPy reference.
+with `_derivatives.py` alone leans on JAX's extension interfaces; `_program.py` reads jaxprs), and, where it pays, add a
+handler to `csrc/jaxsyn_kernels.cc`, its name to `_library.py`, and a row to the tables of `tests/kernels/`, which hold
+every form against a NumPy reference.
 """
 
 from ._count import Operations as Operations
