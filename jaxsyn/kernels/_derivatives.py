@@ -140,12 +140,49 @@ def define_sum(primitive: Any, n_terms: int, message: str) -> None:
 def define_trilinear(primitives: Sequence[Any], bind: Callable[..., jax.Array], core_ranks: Sequence[int]) -> None:
     """Derivatives of three primitives that are each other's: form(a, b, c) is linear in each of its three slots.
 
-    `primitives[i]` gives slot i from the two others, in slot order, after the operands of the graph, which are fixed;
-    `bind(i, *operands, **params)` calls it; slot i has `core_ranks[i]` axes behind its batch axes.
+    `primitives[i]` gives slot i from the two others, in slot order, after the three operands of the graph, which are
+    fixed; `bind(i, *operands, **params)` calls it; slot i has `core_ranks[i]` axes behind its batch axes. The last
+    primitive adds the rows of its slot to further operands.
     """
-    for slot, primitive in enumerate(primitives):
+    for slot, primitive in enumerate(primitives[:-1]):
         ad.primitive_jvps[primitive] = functools.partial(_trilinear_jvp, slot, bind)
         ad.primitive_transposes[primitive] = functools.partial(_trilinear_transpose, slot, bind, tuple(core_ranks))
+    ad.primitive_jvps[primitives[-1]] = functools.partial(_onto_jvp, primitives[-1])
+    ad.primitive_transposes[primitives[-1]] = functools.partial(_onto_transpose, bind, tuple(core_ranks))
+
+
+def _instantiated(rows: Sequence[Any]) -> list[Any]:
+    instantiate: Any = ad.instantiate_zeros
+    return [instantiate(row) for row in rows]
+
+
+def _onto_jvp(primitive: Any, primals: Any, tangents: Any, **params: Any) -> Any:
+    *graph, left, right = primals[:5]
+    d_left, d_right = tangents[3:5]
+    rows = _instantiated(tangents[5:])
+    if not isinstance(d_left, ad.Zero):
+        rows = primitive.bind(*graph, d_left, right, *rows, **params)
+    if not isinstance(d_right, ad.Zero):
+        rows = primitive.bind(*graph, left, d_right, *rows, **params)
+    return primitive.bind(*primals, **params), rows
+
+
+def _onto_transpose(
+    bind: Callable[..., jax.Array], core_ranks: tuple[int, ...], cotangents: Any, *args: Any, **params: Any
+) -> Any:
+    if all(isinstance(row, ad.Zero) for row in cotangents):
+        return [ad.Zero(arg.aval) if isinstance(arg, ad.UndefinedPrimal) else None for arg in args]
+    rows = _instantiated(cotangents)
+    found: list[Any] = [None] * 5 + [
+        row if isinstance(arg, ad.UndefinedPrimal) else None for row, arg in zip(rows, args[5:], strict=True)
+    ]
+    for slot in (0, 1):
+        unknown, other = args[3 + slot], args[4 - slot]
+        if isinstance(unknown, ad.UndefinedPrimal):
+            shape = unknown.aval.shape
+            params["batch"] = shape[: len(shape) - core_ranks[slot]]
+            found[3 + slot] = bind(slot, *args[:3], other, jnp.stack(rows, axis=-2), **params)
+    return found
 
 
 def _trilinear_jvp(slot: int, bind: Callable[..., jax.Array], primals: Any, tangents: Any, **params: Any) -> Any:

@@ -5,11 +5,13 @@ A sparse graph couples weights, sources and targets in
     T(weight, source, target) = sum_{r, s} weight[r, s] * source[row(s)] * target[r, post[s]].
 
 Fixing two of the three leaves a linear map onto the third: push gives targets, pull sources, outer weights. Each is the
-derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings. Rows that are
-marked -0.0 take no part in the sum: emissions whose derivative is zero, which a gradient need not be carried back to.
+derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings. What push gives
+is added to sums that there are, natively in their place. Rows that are marked -0.0 take no part in the sum: emissions
+whose derivative is zero, which a gradient need not be carried back to.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -73,12 +75,13 @@ def _unmarked(marks: Any, values: Any) -> Any:
 
 
 def _push(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
-    weight, source = factors
-    receptors, source = weight.shape[-2], _unmarked(marks, source)
-    if 0 in (post.shape[0], source.shape[-1], receptors, n_post, *batch):
-        return [jnp.zeros((*batch, receptors, n_post), weight.dtype)]
+    weight, source, *rows = factors
+    source = _unmarked(marks, source)
+    if 0 in (post.shape[0], source.shape[-1], n_post, *batch):
+        return rows
     values = weight * _sources_of_synapses(row_ptr, post, source)[..., None, :]
-    return [_scatter(_reduce_to(values, batch), post, n_post)]
+    sums = _scatter(_reduce_to(values, batch), post, n_post)
+    return [row + sums[..., r, :] for r, row in enumerate(rows)]
 
 
 def _pull(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
@@ -105,9 +108,10 @@ def _outer(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, widt
 
 def _shapes(slot: int) -> Any:
     def infer(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> Any:
+        if slot == TARGET:
+            return [jax.core.ShapedArray(row.shape, row.dtype) for row in factors[2:]]
         left, right = factors
-        receptors = (right if slot == WEIGHT else left).shape[-2]
-        core = {WEIGHT: (receptors, width), SOURCE: (row_ptr.shape[0] - 1,), TARGET: (receptors, n_post)}[slot]
+        core = (right.shape[-2], width) if slot == WEIGHT else (row_ptr.shape[0] - 1,)
         return [jax.core.ShapedArray((*batch, *core), left.dtype)]
 
     return infer
@@ -116,7 +120,7 @@ def _shapes(slot: int) -> Any:
 _PRIMITIVES = (
     define_kernel("outer", _OPERANDS, _shapes(WEIGHT), _outer),
     define_kernel("pull", _OPERANDS, _shapes(SOURCE), _pull),
-    define_kernel("push", _OPERANDS, _shapes(TARGET), _push),
+    define_kernel("push", _OPERANDS, _shapes(TARGET), _push, rest=Operand.IN_PLACE),
 )
 
 
@@ -130,7 +134,11 @@ def _bind(slot: int, row_ptr: Any, post: Any, marks: Any, left: Any, right: Any,
         1 if a == b == c == 1 else size
         for a, b, c, size in zip(left_batch, right_batch, marks.shape[:-1], wanted, strict=True)
     )
-    (out,) = _PRIMITIVES[slot].bind(row_ptr, post, marks, left, right, **params)
+    rows = []
+    if slot == TARGET:
+        rows = [jnp.zeros((*params["batch"], params["n_post"]), left.dtype)] * left.shape[-2]
+    outs = _PRIMITIVES[slot].bind(row_ptr, post, marks, left, right, *rows, **params)
+    out = jnp.stack(outs, axis=-2) if slot == TARGET else outs[0]
     return out if params["batch"] == wanted else jnp.broadcast_to(out, (*wanted, *out.shape[len(wanted) :]))
 
 
@@ -138,49 +146,62 @@ define_trilinear(_PRIMITIVES, _bind, _CORE_RANKS)
 
 
 def push(
+    onto: Sequence[ArrayLike],
     row_ptr: ArrayLike,
     post: ArrayLike,
     weight: ArrayLike,
     source: ArrayLike,
     *,
-    n_post: int,
     native: bool,
-    marked: bool = False,
-) -> Array:
-    """Carry values of source rows along the synapses of a sparse graph and sum them at their targets.
+    marks: ArrayLike | None = None,
+) -> list[Array]:
+    """Carry values of source rows along the synapses of a sparse graph and add them up at their targets.
 
-    y[r, post[s]] += weight[r, s] * source[row(s)], over all synapses s that belong to a row. Differentiable to any
-    order in weight and source, and batched in both (lanes share the graph). Natively a row whose source is zero costs
-    nothing, so that sparse activity is cheap. Indices in `post` must lie in [0, n_post): they are not checked.
+    y[r][post[s]] += weight[r, s] * source[row(s)], over all synapses s that belong to a row. Differentiable to any
+    order in sums, weight and source, and batched in them (lanes share the graph). Natively a row whose source is zero
+    costs nothing, so that sparse activity is cheap. Indices in `post` must lie in [0, n_post): they are not checked.
 
     Args:
+        onto: Sums so far, one row for each receptor, float (n_post,), at most 64; natively updated in place.
         row_ptr: Offsets of the rows, int32 (rows + 1,).
         post: Target of each synapse, int32 (nnz,); entries behind row_ptr[-1] are padding.
         weight: One row for each receptor, float (receptors, nnz), or (receptors, 1) if all synapses share one.
         source: Value of each row, shape (rows,), dtype of weight.
-        n_post: Number of targets.
         native: Use the native CPU kernel where the computation runs on a CPU.
-        marked: Whether a source of -0.0 stands for a 0 that nothing moves: its derivative is not computed, but 0.
+        marks: A number for each row, shape (rows,), -0.0 where the source is 0 and nothing moves it: its derivative is
+            not computed, but 0. None for no such row.
     Returns:
-        Sums at the targets, shape (receptors, n_post).
+        The sums with what was carried.
     Raises:
         ValueError: shapes or dtypes disagree; the native kernels are asked for but not available.
     Example:
         >>> import jax.numpy as jnp
         >>> from jaxsyn import kernels
         >>> row_ptr, post = jnp.array([0, 2, 3], jnp.int32), jnp.array([0, 1, 1], jnp.int32)
-        >>> kernels.push(row_ptr, post, jnp.ones((1, 3)), jnp.array([1.0, 10.0]), n_post=2, native=False).tolist()
-        [[1.0, 11.0]]
+        >>> weight, source = jnp.ones((1, 3)), jnp.array([1.0, 10.0])
+        >>> kernels.push([jnp.zeros(2)], row_ptr, post, weight, source, native=False)[0].tolist()
+        [1.0, 11.0]
     """
     row_ptr, post, weight, source = (jnp.asarray(array) for array in (row_ptr, post, weight, source))
+    rows = [jnp.asarray(row) for row in onto]
     check_graph(row_ptr, post)
     check_weight(weight, post)
-    check_floats(native, weight=weight, source=source)
-    if source.shape != (row_ptr.shape[0] - 1,):
-        raise ValueError(f"source: got shape {source.shape}, must be ({row_ptr.shape[0] - 1},), one for each row")
-    params = {"n_post": n_post, "width": weight.shape[1], "batch": (), "native": require_native(native)}
-    marks = jax.lax.stop_gradient(source) if marked else jnp.zeros(0, source.dtype)
-    return _bind(TARGET, row_ptr, post, marks, weight, source, **params)
+    marks = jnp.zeros(0, source.dtype) if marks is None else jax.lax.stop_gradient(jnp.asarray(marks))
+    sums = {f"onto[{r}]": row for r, row in enumerate(rows)}
+    check_floats(native, weight=weight, source=source, marks=marks, **sums)
+    if source.shape != (row_ptr.shape[0] - 1,) or marks.shape not in ((0,), source.shape):
+        raise ValueError(
+            f"source, marks: got shapes {source.shape} and {marks.shape}, must be ({row_ptr.shape[0] - 1},), one for "
+            "each row"
+        )
+    if len(rows) != weight.shape[0] or len({row.shape for row in rows}) != 1 or rows[0].ndim != 1:
+        raise ValueError(
+            f"onto: got shapes {[row.shape for row in rows]}, must be {weight.shape[0]} times (n_post,), one for each "
+            "receptor of weight"
+        )
+    params = {"n_post": rows[0].shape[0], "width": weight.shape[1], "batch": (), "native": require_native(native)}
+    out: list[Array] = _PRIMITIVES[TARGET].bind(row_ptr, post, marks, weight, source, *rows, **params)
+    return out
 
 
 def pull(row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, target: ArrayLike, *, native: bool) -> Array:

@@ -151,7 +151,8 @@ def arrivals_of(
         ticks = jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
         history = number(history, n)
         how = {"marked": net.groups[link.source].marks, "native": net.native}
-        return link.gain * jax.vmap(lambda tick: link.deliver_values(history, tick, link.first, **how))(ticks)
+        zero = [jnp.zeros(link.graph.n_post, float_dtype())] * len(link.receptors)
+        return jax.vmap(lambda tick: jnp.stack(link.deliver_values(zero, history, tick, link.first, **how)))(ticks)
     assert isinstance(link, TransformLink)
     rows, before, size = history, state.links[index], net.groups[link.target].size
 

@@ -154,33 +154,36 @@ class SparseLink(AbstractLink):
             threads=threads,
         )
 
-    def deliver_values(self, values: Array, tick: Array, first: int, *, marked: bool, native: bool) -> Array:
-        """Arrivals due at `tick` but for the gain, (receptors, n_targets), from a ring of numbers, `marked` or not."""
+    def deliver_values(
+        self, onto: Sequence[Array], values: Array, tick: Array, first: int, *, marked: bool, native: bool
+    ) -> list[Array]:
+        """`onto`, (n_targets,) for each receptor, and what is due at `tick` of a ring of numbers, `marked` or not."""
         if self.delays is not None:
-            return self._deliver_between(self.delays, values, tick, first, native=native)
+            return self._deliver_between(self.delays, onto, values, tick, first, native=native)
         rows = (tick - self.graph.delays) % values.shape[0]
         sent = (
             values[rows][:, first : first + self.n_sources]
             if values.shape[0] > 1
             else values[:, first:][:, : self.n_sources]
         )
-        source = jnp.ravel(jnp.broadcast_to(sent, (self.graph.n_delays, self.n_sources)))
-        n_post = self.graph.n_post
+        sent = jnp.ravel(jnp.broadcast_to(sent, (self.graph.n_delays, self.n_sources)))
+        source, marks = self.gain * sent, sent if marked and self.short_term is None else None
+        graph = (self.graph.row_ptr, self.graph.post)
         if self.form == "bcoo":
-            out = bcoo_push(self.graph.row_ptr, self.graph.post, self.weight, source, n_post=n_post)
-        else:
-            graph, own = (self.graph.row_ptr, self.graph.post), marked and self.short_term is None
-            out = kernels.push(*graph, self.weight, source, n_post=n_post, native=native, marked=own)
-        return out
+            out = bcoo_push(*graph, self.weight, source, n_post=self.graph.n_post)
+            return [row + new for row, new in zip(onto, out, strict=True)]
+        return kernels.push(onto, *graph, self.weight, source, native=native, marks=marks)
 
-    def _deliver_between(self, delays: Delays, values: Array, tick: Array, first: int, *, native: bool) -> Array:
+    def _deliver_between(
+        self, delays: Delays, onto: Sequence[Array], values: Array, tick: Array, first: int, *, native: bool
+    ) -> list[Array]:
         """The same with trained delays: each synapse reads the two emissions beside its delay."""
         n, (whole, fraction) = self.graph.n_padded, delays.split()
         source = first + jnp.minimum(kernels.synapse_rows(self.graph.row_ptr, n), self.n_sources - 1)
         near, far = (values[(tick - (whole + k)) % values.shape[0], source] for k in (0, 1))
         rows = jnp.minimum(jnp.arange(n + 1, dtype=jnp.int32), self.graph.row_ptr[-1])  # one for each synapse
-        sent = near + fraction * (far - near)
-        return kernels.push(rows, self.graph.post, self.weight, sent, n_post=self.graph.n_post, native=native)
+        sent = self.gain * (near + fraction * (far - near))
+        return kernels.push(onto, rows, self.graph.post, self.weight, sent, native=native)
 
 
 class TransformLink(AbstractLink):

@@ -161,23 +161,15 @@ class Moment:
             if link.target != g or link.receptors[0] not in receptors:
                 continue
             source = self.groups[link.source]
+            rows = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
             if isinstance(link, SparseLink) and link.form == "ids":
                 assert source.ids is not None
                 assert source.counts is not None
-                rows = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
                 ring, refusal = (source.ids, source.counts, self.tick), _refusal(self.net, link)
                 rows = link.deliver_ids(*(rows, *ring), native=self.native, threads=self.net.threads, refusal=refusal)
-                total.update(zip(link.receptors, rows, strict=True))
-                continue
-            rows = list(self._deliver_values(i, link, source))
-            if isinstance(link, SparseLink):
-                so_far = [jnp.broadcast_to(total.get(r, jnp.zeros((), float_dtype())), (size,)) for r in link.receptors]
-                native, threads = self.native, self.net.threads
-                sums, _ = kernels.elementwise(_more, size, so_far, rows, link.gain, native=native, threads=threads)
-                total.update(zip(link.receptors, sums, strict=True))
             else:
-                for r, row in zip(link.receptors, rows, strict=True):
-                    _add(total, r, row)
+                rows = self._deliver_values(i, link, source, rows)
+            total.update(zip(link.receptors, rows, strict=True))
         for other in sorted({link.source for link in self.net.links if link.target == g} - {g}):
             self.reads[other] += total.values()
         return total
@@ -210,15 +202,15 @@ class Moment:
         )
         return total
 
-    def _deliver_values(self, i: int, link: AbstractLink, source: GroupState) -> Array:
-        """Arrivals (receptors, n) over a link that carries numbers: from its own history, its source's, or of now."""
+    def _deliver_values(self, i: int, link: AbstractLink, source: GroupState, onto: list[Array]) -> list[Array]:
+        """`onto` and what arrives at each receptor, of the numbers in a link's or its source's history, or of now."""
         ring = self.links[i].values if self.links[i].values is not None else source.values
         if ring is None:
             ring = _numbers(self.emissions[link.source])[None, :]
         if isinstance(link, SparseLink):
             first = 0 if link.short_term is not None else link.first
             marked = self.net.groups[link.source].marks
-            return link.deliver_values(ring, self.tick, first, marked=marked, native=self.native)
+            return link.deliver_values(onto, ring, self.tick, first, marked=marked, native=self.native)
         assert isinstance(link, TransformLink)
         size, mode = self.net.groups[link.target].size, self.mode
         out, self.links[i] = link.deliver(
@@ -227,7 +219,7 @@ class Moment:
             axis_name=mode.axis_name,
             native=self.native,
         )
-        return out
+        return [row + new for row, new in zip(onto, out, strict=True)]
 
     def fire(self, g: int) -> None:
         """Flow, arrivals that act at once, threshold and reset of one group; its emissions enter the history."""
@@ -314,10 +306,6 @@ def _refusal(net: Network, link: SparseLink) -> str:
         f"population {source!r} has no surrogate, so its spikes reach projection {link.name!r} as integers, without "
         "gradient: give Population(..., surrogate=js.surrogate.SuperSpike()), or hold what they meet constant"
     )
-
-
-def _more(totals: list[Array], rows: list[Array], gain: Array) -> tuple[list[Array], tuple[()]]:
-    return [total + gain * row for total, row in zip(totals, rows, strict=True)], ()
 
 
 def _add(total: dict[str, Array], receptor: str, value: Array) -> None:

@@ -79,7 +79,7 @@ def test_wrong_kernels_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     import jax.numpy as jnp
 
     monkeypatch.setattr("jaxsyn.kernels.native_available", lambda: True)
-    monkeypatch.setattr("jaxsyn.kernels.push", lambda *_, n_post, native: jnp.ones(n_post) * float(native))
+    monkeypatch.setattr("jaxsyn.kernels.push", lambda onto, *_, native: [row + float(native) for row in onto])
     check = doctor.check_native()
     assert check.status == "fail"
     assert "reinstall" in check.remedy

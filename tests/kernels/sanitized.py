@@ -80,13 +80,14 @@ def trilinear() -> None:
         for width in (1, graph.post.size):
             weight = ref.on_grid(rng, (2, width))
             source, target = ref.on_grid(rng, (3, n_rows)), ref.on_grid(rng, (3, 2, n_post))
-            push = lambda x, w=weight, g=graph: kernels.push(*g[:2], w, x, n_post=g.n_post, native=True)  # noqa: E731
+            zero = [jnp.zeros(n_post)] * 2
+            push = lambda x, w=weight, g=graph, z=zero: kernels.push(z, *g[:2], w, x, native=True)  # noqa: E731
             pull = lambda y, w=weight, g=graph: kernels.pull(*g[:2], w, y, native=True)  # noqa: E731
             out = (jax.vmap(push)(source), push(source[0]), jax.vmap(pull)(target), pull(target[0]))
             jax.block_until_ready((out, kernels.outer(*graph[:2], source, target, width=width, native=True)))
             skipped = np.where(source == 0, np.float32(-0.0), source)
-            sums = lambda w, x, g=graph: kernels.push(*g[:2], w, x, n_post=g.n_post, native=True, marked=True)  # noqa: E731
-            total = jax.grad(lambda w, x, sums=sums: sums(w, x).sum(), (0, 1))
+            sums = lambda w, x, g=graph, z=zero: kernels.push(z, *g[:2], w, x, native=True, marks=x)  # noqa: E731
+            total = jax.grad(lambda w, x, sums=sums: jnp.sum(jnp.stack(sums(w, x))), (0, 1))
             jax.block_until_ready((total(weight, skipped[0]), jax.vmap(total, (None, 0))(weight, skipped)))
 
 

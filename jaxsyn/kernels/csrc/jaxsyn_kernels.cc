@@ -45,6 +45,7 @@ using BoolBuffer = ffi::Buffer<ffi::PRED>;
 using WordBuffer = ffi::Buffer<ffi::U32>;
 
 constexpr int kMaxBatchRank = 8;
+constexpr int kMaxReceptors = 64;
 
 // Walks the lanes of K operands that share their leading batch axes; `at[k]` is the element offset of operand k.
 template <int K>
@@ -197,8 +198,10 @@ inline void RequestRow(const Graph& graph, int64_t begin, const T* weight, const
   }
 }
 
+// Adds to y[r], (n_post,), for each receptor.
 template <typename T>
-ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T* source, const Extent& extent, T* y) {
+ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T* source, const Extent& extent,
+                    T* const* y) {
   for (int64_t row = NextActive(marks, source, 0, graph.n_rows), next; row < graph.n_rows; row = next) {
     next = NextActive(marks, source, row + 1, graph.n_rows);
     if (next < graph.n_rows) RequestRow(graph, graph.row_ptr[next], weight, extent);
@@ -206,7 +209,7 @@ ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T
     const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
     if (!graph.Holds(begin, end)) return Invalid(kBadRow);
     for (int64_t r = 0; r < extent.receptors; ++r) {
-      ScatterRow(graph, begin, end, weight + r * extent.width, extent.width == 1, x, y + r * extent.n_post);
+      ScatterRow(graph, begin, end, weight + r * extent.width, extent.width == 1, x, y[r]);
     }
   }
   return ffi::Error::Success();
@@ -288,22 +291,22 @@ ffi::Error OuterLane(const Graph& graph, const T* marks, const T* source, const 
   return ffi::Error::Success();
 }
 
-enum class Slot { kPush, kPull, kOuter };
+enum class Slot { kPull, kOuter };
 
-// One driver for the family: `a` and `b` are the two given factors in the order (weight, source, target), `out` the third.
+// One driver for pull and outer: `a` and `b` are the two given factors in the order (weight, source, target), `out` the
+// third.
 template <Slot slot, typename T>
 ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi::AnyBuffer& a,
                           const ffi::AnyBuffer& b, const ffi::AnyBuffer& out) {
   const Dims mark_dims = marks.dimensions();
   const Dims a_dims = a.dimensions(), b_dims = b.dimensions(), out_dims = out.dimensions();
   constexpr int kCoreA = slot == Slot::kOuter ? 1 : 2;
-  constexpr int kCoreB = slot == Slot::kPush ? 1 : 2;
+  constexpr int kCoreB = 2;
   constexpr int kCoreOut = slot == Slot::kPull ? 1 : 2;
   Lanes<4> lanes;
   if (!lanes.Init({a_dims, b_dims, out_dims, mark_dims}, {kCoreA, kCoreB, kCoreOut, 1})) return Invalid(kBadBatch);
   const Dims& weight_dims = slot == Slot::kOuter ? out_dims : a_dims;
-  const Dims& target_dims = slot == Slot::kPush ? out_dims : b_dims;
-  const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(target_dims, 1)};
+  const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(b_dims, 1)};
   if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
   const int64_t n_marks = FromEnd(mark_dims, 1);
   if (n_marks != 0 && n_marks != graph.n_rows) return Invalid("jaxsyn: there must be a mark for each row, or none");
@@ -316,9 +319,8 @@ ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& marks, const
     const T* lb = right + lanes.at[1];
     T* lo = result + lanes.at[2];
     const T* lm = n_marks == 0 ? nullptr : static_cast<const T*>(marks.untyped_data()) + lanes.at[3];
-    ffi::Error error = slot == Slot::kPush   ? PushLane<T>(graph, lm, la, lb, extent, lo)
-                       : slot == Slot::kPull ? PullLane<T>(graph, lm, la, lb, extent, lo)
-                                             : OuterLane<T>(graph, lm, la, lb, extent, lo);
+    ffi::Error error = slot == Slot::kPull ? PullLane<T>(graph, lm, la, lb, extent, lo)
+                                           : OuterLane<T>(graph, lm, la, lb, extent, lo);
     if (error.failure()) return error;
   }
   return ffi::Error::Success();
@@ -335,6 +337,57 @@ ffi::Error Trilinear(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer mark
   const Graph graph(row_ptr, post);
   if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, marks, a, b, *out);
   if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, marks, a, b, *out);
+  return Invalid(kBadType);
+}
+
+template <typename T>
+ffi::Error PushTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi::AnyBuffer& weight,
+                     const ffi::AnyBuffer& source, const Dims& dims, T* const* rows) {
+  const Dims mark_dims = marks.dimensions(), weight_dims = weight.dimensions();
+  Lanes<4> lanes;
+  if (!lanes.Init({weight_dims, source.dimensions(), dims, mark_dims}, {2, 1, 1, 1})) return Invalid(kBadBatch);
+  const Extent extent{FromEnd(weight_dims, 2), FromEnd(weight_dims, 1), FromEnd(dims, 1)};
+  if (extent.width != 1 && extent.width != graph.nnz) return Invalid("jaxsyn: weight width must be 1 or nnz");
+  const int64_t n_marks = FromEnd(mark_dims, 1);
+  if (n_marks != 0 && n_marks != graph.n_rows) return Invalid("jaxsyn: there must be a mark for each row, or none");
+  for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
+    T* own[kMaxReceptors];
+    for (int64_t r = 0; r < extent.receptors; ++r) own[r] = rows[r] + lanes.at[2];
+    const T* lm = n_marks == 0 ? nullptr : static_cast<const T*>(marks.untyped_data()) + lanes.at[3];
+    ffi::Error error = PushLane<T>(graph, lm, static_cast<const T*>(weight.untyped_data()) + lanes.at[0],
+                                   static_cast<const T*>(source.untyped_data()) + lanes.at[1], extent, own);
+    if (error.failure()) return error;
+  }
+  return ffi::Error::Success();
+}
+
+// The sums, one array for each receptor, are updated in place; XLA may also have kept what stood there.
+ffi::Error Push(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer marks, ffi::AnyBuffer weight,
+                ffi::AnyBuffer source, ffi::RemainingArgs before, ffi::RemainingRets after) {
+  const size_t receptors = after.size();
+  if (receptors == 0 || receptors > kMaxReceptors || before.size() != receptors ||
+      static_cast<int64_t>(receptors) != FromEnd(weight.dimensions(), 2)) {
+    return Invalid("jaxsyn: push takes one row of sums for each receptor, 1 to 64");
+  }
+  const ffi::DataType type = weight.element_type();
+  bool good = post.element_type() == ffi::S32 && marks.element_type() == type && source.element_type() == type;
+  const Dims dims = (*after.get<ffi::AnyBuffer>(0))->dimensions();
+  void* rows[kMaxReceptors];
+  for (size_t r = 0; r < receptors; ++r) {
+    const ffi::AnyBuffer old = *before.get<ffi::AnyBuffer>(r), out = **after.get<ffi::AnyBuffer>(r);
+    const Dims own = out.dimensions();
+    good = good && out.element_type() == type && std::equal(own.begin(), own.end(), dims.begin(), dims.end());
+    rows[r] = out.untyped_data();
+    if (rows[r] != old.untyped_data()) std::memcpy(rows[r], old.untyped_data(), out.size_bytes());
+  }
+  if (!good) return Invalid(kBadType);
+  const Graph graph(row_ptr, post);
+  if (type == ffi::F32) {
+    return PushTyped<float>(graph, marks, weight, source, dims, reinterpret_cast<float* const*>(rows));
+  }
+  if (type == ffi::F64) {
+    return PushTyped<double>(graph, marks, weight, source, dims, reinterpret_cast<double* const*>(rows));
+  }
   return Invalid(kBadType);
 }
 
@@ -380,7 +433,6 @@ inline float ToFloat(int16_t w) { return static_cast<float>(w); }
 inline float ToFloat(float w) { return w; }
 inline double ToFloat(double w) { return w; }
 
-constexpr int kMaxReceptors = 64;
 
 // One accumulator for each receptor.
 template <typename T>
@@ -854,7 +906,7 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 8; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 9; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
@@ -875,7 +927,16 @@ JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
                                     .Arg<ffi::AnyBuffer>()                                                        \
                                     .Ret<ffi::AnyBuffer>())
 
-JAXSYN_TRILINEAR(jaxsyn_push, Slot::kPush);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_push, Push,
+                              ffi::Ffi::Bind()
+                                  .Arg<IntBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .RemainingRets());
+
 JAXSYN_TRILINEAR(jaxsyn_pull, Slot::kPull);
 JAXSYN_TRILINEAR(jaxsyn_outer, Slot::kOuter);
 
