@@ -5,6 +5,7 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 `native=True` asks for the first; on other platforms it changes nothing.
 
 - `push`, `pull`, `outer`: values along the synapses of a sparse graph, and its two transposes; differentiable.
+- `carrier`, `with_carrier`, `carried_change`: how their weights' gradient is added up from call to call, in place.
 - `deliver`, `emit`, `tally`: spikes as indices in a ring of steps; not differentiable.
 - `spike_matmul`: spikes times a dense matrix, by events; differentiable.
 - `pack`, `unpack`, `unpack_events`: spikes as bits.
@@ -19,6 +20,9 @@ handler to `csrc/jaxsyn_kernels.cc`, its name to `_library.py`, and a row to the
 every form against a NumPy reference.
 """
 
+from ._carried import carried_change as carried_change
+from ._carried import carrier as carrier
+from ._carried import with_carrier as with_carrier
 from ._count import Operations as Operations
 from ._count import count_operations as count_operations
 from ._deliver import deliver as deliver

@@ -1,12 +1,14 @@
 """Derivatives and lanes of primitives: the rules that several kernels share, or that need JAX's own types of zeros."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
-from jax.interpreters import ad, batching, partial_eval
+from jax.interpreters import ad, batching, mlir, partial_eval
 
 from ._primitive import Outputs
 
@@ -186,35 +188,94 @@ def _onto_transpose(
 
 
 def _trilinear_jvp(slot: int, bind: Callable[..., jax.Array], primals: Any, tangents: Any, **params: Any) -> Any:
-    *graph, left, right = primals
-    *_, d_left, d_right = tangents
-    terms = []
+    graph, (left, right, *_) = primals[:3], primals[3:]
+    d_left, d_right, *change = tangents[3:]
+    change = [d for d in change if not isinstance(d, ad.Zero)]
     if not isinstance(d_left, ad.Zero):
-        terms.append(bind(slot, *graph, d_left, right, **params))
+        change = [bind(slot, *graph, d_left, right, *change, **params)]
     if not isinstance(d_right, ad.Zero):
-        terms.append(bind(slot, *graph, left, d_right, **params))
-    return [bind(slot, *primals, **params)], [functools.reduce(jax.lax.add, terms)]
+        change = [bind(slot, *graph, left, d_right, *change, **params)]
+    return [bind(slot, *primals, **params)], change
 
 
 def _trilinear_transpose(
     slot: int, bind: Callable[..., jax.Array], core_ranks: tuple[int, ...], cotangents: Any, *args: Any, **params: Any
 ) -> Any:
-    *graph, left, right = args
     (cotangent,) = cotangents
-    wants_left = isinstance(left, ad.UndefinedPrimal)
-    unknown = left if wants_left else right
-    result: Any = None
     if isinstance(cotangent, ad.Zero):
-        result = ad.Zero(unknown.aval)
-    else:
-        given = [i for i in range(3) if i != slot]
-        wanted = given[0] if wants_left else given[1]
-        factors = dict(zip(given, (left, right), strict=True)) | {slot: cotangent}
-        shape = unknown.aval.shape
-        params["batch"] = shape[: len(shape) - core_ranks[wanted]]
-        others = [factors[i] for i in range(3) if i != wanted]
-        result = bind(wanted, *graph, *others, **params)
-    return [None] * len(graph) + ([result, None] if wants_left else [None, result])
+        return [ad.Zero(arg.aval) if isinstance(arg, ad.UndefinedPrimal) else None for arg in args]
+    graph, left, right = args[:3], args[3], args[4]
+    given = [i for i in range(3) if i != slot]
+    found: list[Any] = [None] * 5 + [cotangent if isinstance(a, ad.UndefinedPrimal) else None for a in args[5:]]
+    for k, unknown in enumerate((left, right)):
+        if isinstance(unknown, ad.UndefinedPrimal):
+            wanted, shape = given[k], unknown.aval.shape
+            factors = dict(zip(given, (left, right), strict=True)) | {slot: cotangent}
+            params["batch"] = shape[: len(shape) - core_ranks[wanted]]
+            found[3 + k] = bind(wanted, *graph, *(factors[i] for i in range(3) if i != wanted), **params)
+    return found
+
+
+def define_passed(primitive: Any, gradient: Callable[..., jax.Array], form: Callable[..., Outputs]) -> None:
+    """Derivatives and lanes of a primitive that is linear in its last operand and hands it on as its last result.
+
+    Args:
+        primitive: The primitive, (product, last operand) from (graph: two operands, marks, source, last operand).
+        gradient: gradient(*operands, sent=cotangents, ...) gives the cotangent of the last operand.
+        form: What it computes, for lanes with last operands of their own.
+    """
+
+    def transpose(cotangents: Any, *args: Any, **params: Any) -> Any:
+        product, last = cotangents
+        if not isinstance(product, ad.Zero):
+            last = gradient(*args, sent=(product, _instantiated([last])[0]), **params)
+        return [None] * (len(args) - 1) + [last]
+
+    def batch(args: Any, dims: Any, *, native: bool, **params: Any) -> Any:
+        if dims[-1] is not None:
+            mapped = jax.vmap(functools.partial(form, **params), tuple(dims))
+            return mapped(*args), [0, 0]
+        size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
+        rows = []
+        for arg, dim in zip(args[2:4], dims[2:4], strict=True):
+            full = jnp.broadcast_to(arg, (size, *arg.shape)) if dim is None else jnp.moveaxis(arg, dim, 0)
+            rows.append(full.reshape(math.prod(full.shape[:2]), full.shape[2]) if full.shape[2] else full[0])
+        product, last = primitive.bind(*args[:2], *rows, args[-1], native=native, **params)
+        return [product.reshape(size, product.shape[0] // size, *product.shape[1:]), last], [0, None]
+
+    ad.primitive_transposes[primitive] = transpose
+    batching.primitive_batchers[primitive] = batch
+
+
+def define_stand_in(name: str, value: Callable[..., jax.Array], change: Callable[..., jax.Array]) -> Any:
+    """Make the primitive whose result changes with operands that its value need not depend on.
+
+    `value(*operands)` is the result, `change(*changes)` its change; leading axes of operands are lanes. What looks at
+    values alone, as the elimination of dead code does, cannot drop an operand.
+    """
+    primitive: Any = jax.extend.core.Primitive(f"jaxsyn_{name}")
+
+    def infer(*avals: Any) -> Any:
+        shape = jax.eval_shape(value, *avals)
+        return jax.core.ShapedArray(shape.shape, shape.dtype)
+
+    def jvp(primals: Any, tangents: Any) -> Any:
+        return primitive.bind(*primals), change(*_instantiated(tangents))
+
+    def batch(args: Any, dims: Any) -> Any:
+        size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
+        lanes = [
+            jnp.broadcast_to(arg, (size, *arg.shape)) if dim is None else jnp.moveaxis(arg, dim, 0)
+            for arg, dim in zip(args, dims, strict=True)
+        ]
+        return primitive.bind(*lanes), 0
+
+    primitive.def_abstract_eval(infer)
+    primitive.def_impl(jax.jit(value))
+    mlir.register_lowering(primitive, mlir.lower_fun(value, multiple_results=False))
+    ad.primitive_jvps[primitive] = jvp
+    batching.primitive_batchers[primitive] = batch
+    return primitive
 
 
 def define_bilinear(matmul: Any, outer: Any, matmul_form: Callable[..., Outputs], outer_form: Any) -> None:

@@ -5,8 +5,8 @@ A sparse graph couples weights, sources and targets in
     T(weight, source, target) = sum_{r, s} weight[r, s] * source[row(s)] * target[r, post[s]].
 
 Fixing two of the three leaves a linear map onto the third: push gives targets, pull sources, outer weights. Each is the
-derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings. What push gives
-is added to sums that there are, natively in their place. Rows that are marked -0.0 take no part in the sum: emissions
+derivative of the others, so that this one family closes under grad, jvp, vmap, scan and their nestings. What each
+gives may be added to what there is, natively in its place. Rows that are marked -0.0 take no part in the sum: emissions
 whose derivative is zero, which a gradient need not be carried back to.
 """
 
@@ -85,32 +85,34 @@ def _push(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width
 
 
 def _pull(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
-    weight, target = factors
+    weight, target, *onto = factors
     n_rows = row_ptr.shape[0] - 1
     if 0 in (post.shape[0], n_rows, n_post, *batch):
-        return [jnp.zeros((*batch, n_rows), weight.dtype)]
+        return onto or [jnp.zeros((*batch, n_rows), weight.dtype)]
     values, rows = jnp.sum(weight * jnp.take(target, post, axis=-1), axis=-2), synapse_rows(row_ptr, post.shape[0])
     if marks.shape[-1] == 0:
-        return [_scatter(_reduce_to(values, batch), rows, n_rows + 1)[..., :n_rows]]
-    sums = _scatter(values, rows, n_rows + 1)[..., :n_rows]
-    return [_reduce_to(_unmarked(marks, sums), batch)]
+        sums = _scatter(_reduce_to(values, batch), rows, n_rows + 1)[..., :n_rows]
+    else:
+        sums = _reduce_to(_unmarked(marks, _scatter(values, rows, n_rows + 1)[..., :n_rows]), batch)
+    return [onto[0] + sums if onto else sums]
 
 
 def _outer(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> list[Array]:
-    source, target = factors
+    source, target, *onto = factors
     receptors, source = target.shape[-2], _unmarked(marks, source)
     if 0 in (post.shape[0], source.shape[-1], n_post, *batch):
-        return [jnp.zeros((*batch, receptors, width), source.dtype)]
+        return onto or [jnp.zeros((*batch, receptors, width), source.dtype)]
     values = _sources_of_synapses(row_ptr, post, source)[..., None, :] * jnp.take(target, post, axis=-1)
     values = _reduce_to(values, batch)
-    return [values if width == post.shape[0] else jnp.sum(values, axis=-1, keepdims=True)]
+    values = values if width == post.shape[0] else jnp.sum(values, axis=-1, keepdims=True)
+    return [onto[0] + values if onto else values]
 
 
 def _shapes(slot: int) -> Any:
     def infer(row_ptr: Any, post: Any, marks: Any, *factors: Any, n_post: int, width: int, batch: Any) -> Any:
         if slot == TARGET:
             return [jax.core.ShapedArray(row.shape, row.dtype) for row in factors[2:]]
-        left, right = factors
+        left, right, *_ = factors
         core = (right.shape[-2], width) if slot == WEIGHT else (row_ptr.shape[0] - 1,)
         return [jax.core.ShapedArray((*batch, *core), left.dtype)]
 
@@ -118,14 +120,21 @@ def _shapes(slot: int) -> Any:
 
 
 _PRIMITIVES = (
-    define_kernel("outer", _OPERANDS, _shapes(WEIGHT), _outer),
-    define_kernel("pull", _OPERANDS, _shapes(SOURCE), _pull),
+    define_kernel("outer", _OPERANDS, _shapes(WEIGHT), _outer, rest=Operand.IN_PLACE),
+    define_kernel("pull", _OPERANDS, _shapes(SOURCE), _pull, rest=Operand.IN_PLACE),
     define_kernel("push", _OPERANDS, _shapes(TARGET), _push, rest=Operand.IN_PLACE),
 )
 
 
-def _bind(slot: int, row_ptr: Any, post: Any, marks: Any, left: Any, right: Any, **params: Any) -> Array:
-    """Call one of the family; a batch axis that no operand has is made once and broadcast."""
+def bind_trilinear(slot: int, *operands: Any, **params: Any) -> Array:
+    """Call one of the family: graph (row_ptr, post, marks), the two given slots in order, what is added to, if any.
+
+    A batch axis that no operand has is made once and broadcast.
+    """
+    row_ptr, post, marks, left, right, *onto = operands
+    if onto:
+        added: list[Array] = _PRIMITIVES[slot].bind(row_ptr, post, marks, left, right, *onto, **params)
+        return added[0]
     first, second = (i for i in range(3) if i != slot)
     left_batch = left.shape[: left.ndim - _CORE_RANKS[first]]
     right_batch = right.shape[: right.ndim - _CORE_RANKS[second]]
@@ -142,7 +151,7 @@ def _bind(slot: int, row_ptr: Any, post: Any, marks: Any, left: Any, right: Any,
     return out if params["batch"] == wanted else jnp.broadcast_to(out, (*wanted, *out.shape[len(wanted) :]))
 
 
-define_trilinear(_PRIMITIVES, _bind, _CORE_RANKS)
+define_trilinear(_PRIMITIVES, bind_trilinear, _CORE_RANKS)
 
 
 def push(
@@ -233,7 +242,7 @@ def pull(row_ptr: ArrayLike, post: ArrayLike, weight: ArrayLike, target: ArrayLi
     if target.ndim != 2 or target.shape[0] != weight.shape[0]:
         raise ValueError(f"target: got shape {target.shape}, must be ({weight.shape[0]}, n_post), a row a receptor")
     params = {"n_post": target.shape[1], "width": weight.shape[1], "batch": (), "native": require_native(native)}
-    return _bind(SOURCE, row_ptr, post, jnp.zeros(0, target.dtype), weight, target, **params)
+    return bind_trilinear(SOURCE, row_ptr, post, jnp.zeros(0, target.dtype), weight, target, **params)
 
 
 def outer(
@@ -279,4 +288,4 @@ def outer(
     lanes = math.prod(lead)
     source, target = source.reshape(lanes, -1), target.reshape(lanes, *target.shape[-2:])
     params = {"n_post": target.shape[-1], "width": width, "batch": (1,), "native": require_native(native)}
-    return _bind(WEIGHT, row_ptr, post, jnp.zeros((1, 0), source.dtype), source, target, **params)[0]
+    return bind_trilinear(WEIGHT, row_ptr, post, jnp.zeros((1, 0), source.dtype), source, target, **params)[0]

@@ -7,6 +7,8 @@ connection between groups is a new `AbstractLink`; the step (`_step.py`) says wh
 from ._addresses import Address as Address
 from ._addresses import addresses as addresses
 from ._addresses import find as find
+from ._carriers import Carriers as Carriers
+from ._carriers import carried as carried
 from ._chunk import Chunk as Chunk
 from ._components import Component as Component
 from ._components import components as components

@@ -16,6 +16,7 @@ import numpy as np
 from .. import kernels
 from .._core import Array, float_dtype
 from ..stimuli import AbstractWaveform
+from ._carriers import Carriers, with_carrier
 from ._components import Component, relays, vectorizes
 from ._group import Emission, GroupState
 from ._link import AbstractLink, SparseLink, TransformLink, number, spread
@@ -31,7 +32,7 @@ class Chunk(eqx.Module):
     """A chunk of steps of a network, component by component.
 
     Args:
-        net: The network.
+        net: The network, as `carried` gave it.
         prepared: What `prepare(net)` gave.
         n_steps: Number of steps.
         mode: See `step`.
@@ -43,7 +44,7 @@ class Chunk(eqx.Module):
         >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
         >>> parts = js.network.components(net)
         >>> chunk = js.network.Chunk(net, js.network.prepare(net), 5, js.network.SIMULATE, parts, lambda *_: {})
-        >>> state, emissions, _ = chunk.advance(net.init_state(), {})
+        >>> state, _, emissions, _ = chunk.advance(net.init_state(), {}, {})
         >>> emissions[0].shape
         (5, 2)
     """
@@ -57,18 +58,19 @@ class Chunk(eqx.Module):
     spikes_only: bool = eqx.field(static=True, default=False)
 
     def advance(
-        self, state: NetworkState, inputs: Mapping[str, Array]
-    ) -> tuple[NetworkState, list[Array], dict[str, Array]]:
-        """Run all components through the steps; inputs are (n_steps, size).
+        self, state: NetworkState, inputs: Mapping[str, Array], carriers: Carriers
+    ) -> tuple[NetworkState, Carriers, list[Array], dict[str, Array]]:
+        """Run all components through the steps; inputs are (n_steps, size), carriers what `carried(net)` gave.
 
         Returns:
-            State after the chunk; what each group emitted, (n_steps, n); samples of each step by name.
+            State after the chunk; the carriers; what each group emitted, (n_steps, n); samples of each step by name.
         """
         net = self.net
         stimuli, currents, events = self._external(state, inputs)
         emissions: list[Any] = [None] * len(net.groups)
         groups, links = list(state.groups), list(state.links)
         samples: dict[str, Array] = {}
+        carriers = dict(carriers)
         for part in self.parts:
             for i in part.outer:
                 link = net.links[i]
@@ -82,10 +84,12 @@ class Chunk(eqx.Module):
                 inner = tuple(net.links[i] for i in part.inner)
                 rest = _Rest(eqx.tree_at(lambda n: n.links, net, ()), self.prepared, state, (currents, events))
                 fixed = _Fixed(self, part)
+                own = {i: carriers[i] for i in part.inner if i in carriers}
                 batch = self.mode.axis_name is not None  # a rule for derivatives cannot name the batch axis under jit
-                ends, link_ends, emitted, kept = (
-                    _scan(inner, rest, (), fixed) if batch else _stepped(inner, rest, fixed)
+                (ends, link_ends, emitted, kept), own = (
+                    (_scan(inner, rest, (), fixed), own) if batch else _stepped(inner, own, rest, fixed)
                 )
+                carriers |= own
                 for g, end, values in zip(part.groups, ends, emitted, strict=True):
                     groups[g], emissions[g] = end, values
                 for i, end in zip(part.inner, link_ends, strict=True):
@@ -94,7 +98,8 @@ class Chunk(eqx.Module):
             for g in part.groups:
                 history = _history(net, part, g)
                 groups[g] = _remember(groups[g], state.groups[g], emissions[g], state.tick, history)
-        return NetworkState(state.tick + self.n_steps, tuple(groups), tuple(links), stimuli), emissions, samples
+        after = NetworkState(state.tick + self.n_steps, tuple(groups), tuple(links), stimuli)
+        return after, carriers, emissions, samples
 
     def _external(self, state: NetworkState, inputs: Mapping[str, Array]) -> Any:
         """Stimuli and inputs of all steps: state of the stimuli, currents and events of each group."""
@@ -140,16 +145,10 @@ def arrivals_of(
     net: Network, link: AbstractLink, state: NetworkState, index: int, emitted: Array, *, spikes_only: bool = False
 ) -> Array:
     """Arrivals over link number `index` in all steps, (steps, receptors, n), from what its source emitted in them."""
-    n_steps, history, slots, n = emitted.shape[0], emitted, 1, net.groups[link.source].size
-    ring = state.groups[link.source].values
-    if ring is not None and link.slots > 1:
-        slots, past = ring.shape[0], _unrolled(ring, state.tick)
-        as_bits = spikes_only and emitted.dtype == jnp.uint32 and isinstance(link, TransformLink)
-        past = kernels.pack(past > 0, native=net.native) if as_bits else past
-        history = jnp.concatenate([past, emitted if as_bits else number(emitted, n)])
+    n_steps, n = emitted.shape[0], net.groups[link.source].size
+    history, slots = _with_past(net, link, state, emitted, as_bits=spikes_only)
     if isinstance(link, SparseLink):
-        ticks = jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
-        history = number(history, n)
+        ticks, history = _ticks(slots, n_steps), number(history, n)
         how = {"marked": net.groups[link.source].marks, "native": net.native}
         zero = [jnp.zeros(link.graph.n_post, float_dtype())] * len(link.receptors)
         return jax.vmap(lambda tick: jnp.stack(link.deliver_values(zero, history, tick, link.first, **how)))(ticks)
@@ -172,6 +171,24 @@ def arrivals_of(
         return link.deliver(before, row, size, training=False, axis_name=None, native=net.native)[0]
 
     return jax.vmap(deliver)(sent)
+
+
+def _with_past(
+    net: Network, link: AbstractLink, state: NetworkState, emitted: Array, *, as_bits: bool
+) -> tuple[Array, int]:
+    """What a link may read in a chunk: emissions of the last steps before it and in it; how many steps it looks at."""
+    ring = state.groups[link.source].values
+    if ring is None or link.slots == 1:
+        return emitted, 1
+    past = _unrolled(ring, state.tick)
+    if as_bits and emitted.dtype == jnp.uint32 and isinstance(link, TransformLink):
+        return jnp.concatenate([kernels.pack(past > 0, native=net.native), emitted]), ring.shape[0]
+    return jnp.concatenate([past, number(emitted, net.groups[link.source].size)]), ring.shape[0]
+
+
+def _ticks(slots: int, n_steps: int) -> Array:
+    """Where the steps of a chunk stand in a history of so many slots."""
+    return jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
 
 
 class _Rest(eqx.Module):
@@ -234,22 +251,25 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
 
 
 @eqx.filter_custom_jvp
-def _stepped(links: tuple[AbstractLink, ...], rest: _Rest, fixed: _Fixed) -> Any:
-    """Step a component: states of its groups and inner links after it, emissions and samples of each step.
+def _stepped(links: tuple[AbstractLink, ...], carriers: Carriers, rest: _Rest, fixed: _Fixed) -> Any:
+    """Step a component: states of its groups and inner links after it, emissions and samples of each step; carriers.
 
     Its derivative by the inner links is one product over all steps: what a change of a weight adds to the arrivals
     follows from the emissions, which are known by then.
     """
-    return _scan(links, rest, (), fixed)
+    return _scan(links, rest, (), fixed), carriers
 
 
 @_stepped.def_jvp  # type: ignore[untyped-decorator]
 def _stepped_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    links, rest, fixed = primals
-    d_links, d_rest, _ = tangents
-    wanted = [i for i, k in enumerate(links) if jax.tree.leaves(d_links[i]) and vectorizes(k, fixed.mode)]
-    stepwise = tuple(None if i in wanted else d for i, d in enumerate(d_links))
-    places = [(links[i].target, receptor) for i in wanted for receptor in links[i].receptors]
+    links, carriers, rest, fixed = primals
+    d_links, d_carriers, d_rest, _ = tangents
+    inner = fixed.part.inner
+    links = tuple(with_carrier(k, carriers.get(i)) for i, k in zip(inner, links, strict=True))
+    own = [n for n, k in enumerate(links) if jax.tree.leaves(d_links[n]) and vectorizes(k, fixed.mode)]
+    passed = [n for n, i in enumerate(inner) if d_carriers.get(i) is not None]
+    stepwise = tuple(None if n in own else d for n, d in enumerate(d_links))
+    places = [(links[n].target, receptor) for n in (*own, *passed) for receptor in links[n].receptors]
     zeros = [jnp.zeros((fixed.n_steps, rest.net.groups[g].size), float_dtype()) for g, _ in places]
     d_moving = (stepwise, d_rest)
     moving = jax.tree.map(lambda d, x: None if d is None else x, d_moving, (links, rest), is_leaf=_is_none)
@@ -260,17 +280,18 @@ def _stepped_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
         return _scan(own_links, own_rest, more, fixed)
 
     out, push = jax.linearize(run, moving, zeros)
-    added: list[Array] = []
-    for i in wanted:
-        change = _change(links[i], d_links[i], rest, fixed.part, (out[2], fixed.part.inner[i]))
-        added += [change[:, k] for k in range(len(links[i].receptors))]
-    return out, jax.tree.map(_without_float0, push(d_moving, added))
+    emitted = dict(zip(fixed.part.groups, out[2], strict=True))
+    changes = [_change(links[n], d_links[n], rest, inner[n], emitted[links[n].source]) for n in own]
+    d_carriers = dict(d_carriers)
+    for n in passed:
+        change, d_carriers[inner[n]] = _passed_change(links[n], d_carriers[inner[n]], rest, emitted[links[n].source])
+        changes.append(change)
+    added = [rows[:, k] for rows in changes for k in range(rows.shape[1])]
+    return (out, carriers), (jax.tree.map(_without_float0, push(d_moving, added)), d_carriers)
 
 
-def _change(link: AbstractLink, d_link: Any, rest: _Rest, part: Component, sent: tuple[Any, int]) -> Array:
+def _change(link: AbstractLink, d_link: Any, rest: _Rest, index: int, emitted: Array) -> Array:
     """What a change of a link adds to its arrivals in all steps, (steps, receptors, n)."""
-    emitted, index = sent
-    emitted = emitted[part.groups.index(link.source)]
     moving = jax.tree.map(lambda d, x: None if d is None else x, d_link, link, is_leaf=_is_none)
 
     def arrive(moving: Any) -> Array:
@@ -278,6 +299,16 @@ def _change(link: AbstractLink, d_link: Any, rest: _Rest, part: Component, sent:
 
     change: Array = jax.jvp(arrive, (moving,), (d_link,))[1]
     return change
+
+
+def _passed_change(link: SparseLink, way: Array, rest: _Rest, emitted: Array) -> tuple[Array, Array]:
+    """The same for the change of its weights that a carrier brings, and that change."""
+    history, slots = _with_past(rest.net, link, rest.state, emitted, as_bits=False)
+    sent = jax.vmap(lambda tick: link.sent(history, tick, link.first))(_ticks(slots, emitted.shape[0]))
+    graph, marks = link.graph, sent if rest.net.groups[link.source].marks else None
+    return kernels.carried_change(
+        *(graph.row_ptr, graph.post, marks, link.gain * sent, way), n_post=graph.n_post, native=rest.net.native
+    )
 
 
 def _is_none(x: Any) -> bool:

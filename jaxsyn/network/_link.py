@@ -160,19 +160,23 @@ class SparseLink(AbstractLink):
         """`onto`, (n_targets,) for each receptor, and what is due at `tick` of a ring of numbers, `marked` or not."""
         if self.delays is not None:
             return self._deliver_between(self.delays, onto, values, tick, first, native=native)
-        rows = (tick - self.graph.delays) % values.shape[0]
-        sent = (
-            values[rows][:, first : first + self.n_sources]
-            if values.shape[0] > 1
-            else values[:, first:][:, : self.n_sources]
-        )
-        sent = jnp.ravel(jnp.broadcast_to(sent, (self.graph.n_delays, self.n_sources)))
+        sent = self.sent(values, tick, first)
         source, marks = self.gain * sent, sent if marked and self.short_term is None else None
         graph = (self.graph.row_ptr, self.graph.post)
         if self.form == "bcoo":
             out = bcoo_push(*graph, self.weight, source, n_post=self.graph.n_post)
             return [row + new for row, new in zip(onto, out, strict=True)]
         return kernels.push(onto, *graph, self.weight, source, native=native, marks=marks)
+
+    def sent(self, values: Array, tick: Array, first: int) -> Array:
+        """What of a ring of numbers is due at `tick`, one for each row of the graph."""
+        rows = (tick - self.graph.delays) % values.shape[0]
+        sent = (
+            values[rows][:, first : first + self.n_sources]
+            if values.shape[0] > 1
+            else values[:, first:][:, : self.n_sources]
+        )
+        return jnp.ravel(jnp.broadcast_to(sent, (self.graph.n_delays, self.n_sources)))
 
     def _deliver_between(
         self, delays: Delays, onto: Sequence[Array], values: Array, tick: Array, first: int, *, native: bool

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import kernels
 from .._core import Array
-from ..network import Chunk, Component, Mode, Network, NetworkState, components, prepare, takes_bits
+from ..network import Chunk, Component, Mode, Network, NetworkState, carried, components, prepare, takes_bits
 from ._plan import Kept, Plan, stack_blocks
 
 _LONGEST_STRIDE = 64
@@ -80,6 +80,7 @@ def advance_by_chunks(
     """
     stride = max(plan.stride, 1)
     prepared, parts = prepare(net), components(net, how.mode)
+    held, carriers = carried(net, parts, how.mode)
 
     bits = {key: kernels.pack(inputs[key], native=net.native) for key in takes_bits(net, parts, inputs)}
     inputs = inputs | bits
@@ -89,15 +90,15 @@ def advance_by_chunks(
 
     def advance(length: int) -> Callable[[Any, Any], Any]:
         def chunk(carry: Any, x: Any) -> Any:
-            state, counts = carry
+            state, counts, carriers = carry
             x, ends = x
             if how.truncate is not None:
                 state = jax.tree.map(lambda z: jnp.where(ends, jax.lax.stop_gradient(z), z), state)
-            many = Chunk(net, prepared, length, how.mode, parts, sample, how.fresh)
-            state, emissions, samples = many.advance(state, x)
+            many = Chunk(held, prepared, length, how.mode, parts, sample, how.fresh)
+            state, carriers, emissions, samples = many.advance(state, x, carriers)
             counts, totals = plan.count_chunk(net, counts, emissions)
             rows = {name: values[stride - 1 :: stride] for name, values in samples.items()}
-            return (state, counts), (plan.each_chunk(net, emissions), rows, totals)
+            return (state, counts, carriers), (plan.each_chunk(net, emissions), rows, totals)
 
         return jax.checkpoint(chunk, prevent_cse=False) if how.remat else chunk
 
@@ -106,7 +107,7 @@ def advance_by_chunks(
     starts = np.arange(whole + 1) * length
     ends = jnp.asarray((starts > 0) & (starts % (how.truncate or max(n_steps, 1)) == 0))
     counts = {name: z for name, z in plan.zero_counts(net).items() if name.startswith("count ")}
-    carry: Any = (state, counts)
+    carry: Any = (state, counts, carriers)
     pieces = []
     if whole:
         xs = {k: v[: whole * length].reshape(whole, length, *v.shape[1:]) for k, v in inputs.items()}

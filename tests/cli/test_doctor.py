@@ -76,7 +76,6 @@ def test_missing_kernels_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wrong_kernels_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    import jax.numpy as jnp
 
     monkeypatch.setattr("jaxsyn.kernels.native_available", lambda: True)
     monkeypatch.setattr("jaxsyn.kernels.push", lambda onto, *_, native: [row + float(native) for row in onto])

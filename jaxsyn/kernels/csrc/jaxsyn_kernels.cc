@@ -294,10 +294,10 @@ ffi::Error OuterLane(const Graph& graph, const T* marks, const T* source, const 
 enum class Slot { kPull, kOuter };
 
 // One driver for pull and outer: `a` and `b` are the two given factors in the order (weight, source, target), `out` the
-// third.
+// third. It is added to what stands at `before`, which may be the place of `out`; null: to nothing.
 template <Slot slot, typename T>
 ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi::AnyBuffer& a,
-                          const ffi::AnyBuffer& b, const ffi::AnyBuffer& out) {
+                          const ffi::AnyBuffer& b, const void* before, const ffi::AnyBuffer& out) {
   const Dims mark_dims = marks.dimensions();
   const Dims a_dims = a.dimensions(), b_dims = b.dimensions(), out_dims = out.dimensions();
   constexpr int kCoreA = slot == Slot::kOuter ? 1 : 2;
@@ -311,7 +311,11 @@ ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& marks, const
   const int64_t n_marks = FromEnd(mark_dims, 1);
   if (n_marks != 0 && n_marks != graph.n_rows) return Invalid("jaxsyn: there must be a mark for each row, or none");
   T* result = static_cast<T*>(out.untyped_data());
-  std::memset(result, 0, out.element_count() * sizeof(T));
+  if (before == nullptr) {
+    std::memset(result, 0, out.element_count() * sizeof(T));
+  } else if (before != result) {
+    std::memcpy(result, before, out.element_count() * sizeof(T));
+  }
   const T* left = static_cast<const T*>(a.untyped_data());
   const T* right = static_cast<const T*>(b.untyped_data());
   for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
@@ -328,15 +332,21 @@ ffi::Error TrilinearTyped(const Graph& graph, const ffi::AnyBuffer& marks, const
 
 template <Slot slot>
 ffi::Error Trilinear(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer marks, ffi::AnyBuffer a, ffi::AnyBuffer b,
-                     ffi::Result<ffi::AnyBuffer> out) {
+                     ffi::RemainingArgs onto, ffi::Result<ffi::AnyBuffer> out) {
   const ffi::DataType type = out->element_type();
+  const void* before = nullptr;
+  if (onto.size() > 0) {
+    const ffi::AnyBuffer sums = *onto.get<ffi::AnyBuffer>(0);
+    if (sums.element_type() != type || sums.element_count() != out->element_count()) return Invalid(kBadType);
+    before = sums.untyped_data();
+  }
   for (const ffi::AnyBuffer* each : {&marks, &a, &b}) {
     if (each->element_type() != type) return Invalid(kBadType);
   }
   if (post.element_type() != ffi::S32) return Invalid(kBadType);
   const Graph graph(row_ptr, post);
-  if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, marks, a, b, *out);
-  if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, marks, a, b, *out);
+  if (type == ffi::F32) return TrilinearTyped<slot, float>(graph, marks, a, b, before, *out);
+  if (type == ffi::F64) return TrilinearTyped<slot, double>(graph, marks, a, b, before, *out);
   return Invalid(kBadType);
 }
 
@@ -906,7 +916,7 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 9; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 10; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
@@ -925,6 +935,7 @@ JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
                                     .Arg<ffi::AnyBuffer>()                                                        \
                                     .Arg<ffi::AnyBuffer>()                                                        \
                                     .Arg<ffi::AnyBuffer>()                                                        \
+                                    .RemainingArgs()                                                              \
                                     .Ret<ffi::AnyBuffer>())
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_push, Push,
