@@ -122,7 +122,7 @@ class Chunk(eqx.Module):
                 if isinstance(bound.stimulus, AbstractWaveform):
                     current = place(values[name])
                     before = currents[part.group]
-                    currents[part.group] = current if before is None else before + current
+                    currents[part.group] = current if before is None else _plus(before, current)
                 for receptor, weight in bound.weights.items():
                     weighted = jax.vmap(functools.partial(jnp.multiply, weight))(values[name])
                     _add(events[part.group], receptor, place(weighted))
@@ -137,7 +137,7 @@ class Chunk(eqx.Module):
                 _add(events[g], receptor, rows)
             else:
                 before = currents[g]
-                currents[g] = rows if before is None else before + rows
+                currents[g] = rows if before is None else _plus(before, rows)
         return end.stimuli, currents, events
 
 
@@ -336,7 +336,14 @@ def _history(net: Network, part: Component, g: int, links: Sequence[AbstractLink
 
 
 def _add(total: dict[str, Array], receptor: str, rows: Array) -> None:
-    total[receptor] = total[receptor] + rows if receptor in total else rows
+    total[receptor] = _plus(total[receptor], rows) if receptor in total else rows
+
+
+def _plus(a: Array, b: Array) -> Array:
+    """Sum of rows for each step, (steps, n), or (steps,) where a group gets the same."""
+    rank = max(a.ndim, b.ndim)
+    a, b = (x if x.ndim == rank else x[:, None] for x in (a, b))
+    return a + b
 
 
 def _emitted(emission: Emission) -> Array:

@@ -81,6 +81,22 @@ def test_chunks_give_what_steps_give(kind: Any) -> None:
     assert all(float(jnp.mean(out["spikes"][name])) > 0.01 for name in ("a", "b", "c", "lif"))
 
 
+@pytest.mark.parametrize("order", [("same", "own"), ("own", "same"), ("same", "input"), ("own", "same", "input")])
+def test_currents_for_all_and_for_each_neuron_add_up(order: tuple[str, ...]) -> None:
+    """A current that all neurons get beside one that differs between them."""
+    each = {"same": 300.0, "own": np.linspace(50.0, 400.0, 6), "input": 90.0}
+    cells = js.Population(js.neurons.LIF(), 6, surrogate=js.surrogate.SuperSpike())
+
+    def trace(stimuli: dict[str, Any], given: dict[str, Any]) -> Any:
+        net = js.Network({"E": cells}, stimuli=stimuli, dt_ms=1.0)
+        return js.run(net, T, inputs=given, record=[js.record.State("E.V_mV")])[1]["E.V_mV"]
+
+    stimuli = {name: js.stimuli.Constant("E", I_pA=each[name]) for name in order if name != "input"}
+    together = trace(stimuli, {"E": jnp.full((T, 6), 90.0)} if "input" in order else {})
+    total = np.zeros(6) + sum(each[name] for name in order)
+    np.testing.assert_allclose(together, trace({"all": js.stimuli.Constant("E", I_pA=total)}, {}), rtol=1e-5)
+
+
 def test_a_run_in_two_parts_is_the_run_in_one() -> None:
     net = network()
     given = inputs()
