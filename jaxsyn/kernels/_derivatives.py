@@ -91,7 +91,7 @@ def define_recurrence(
     """
 
     def jvp(primals: Any, dots: Any, **params: Any) -> Any:
-        given = {i: dot for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero)}
+        given = {i: jnp.asarray(dot) for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero)}
         outs, found = changes(primals, given, **params)
         zeros = [ad.Zero(jax.typeof(out).to_tangent_aval()) for out in outs]
         return outs, [found.get(k, zero) for k, zero in enumerate(zeros)]

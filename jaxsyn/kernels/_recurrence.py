@@ -177,6 +177,8 @@ def _changes(primals: Sequence[Any], dots: Mapping[int, Any], *, step: _Step, **
     inputs = [i for i in dots if c <= i < c + step.n_inputs]
     shared = [i for i in dots if i >= c + step.n_inputs]
     moving = [*carried, *inputs, *shared]
+    if not outs:
+        return _bind(primals, step, **how), {}
     scalars = [i for i in shared if jaxpr.in_avals[i].shape == ()]
 
     def change(*args: Any) -> list[Any]:
@@ -192,7 +194,8 @@ def _changes(primals: Sequence[Any], dots: Mapping[int, Any], *, step: _Step, **
             return list(jax.jvp(moved, [primal[i] for i in which], list(way))[1])
 
         arrays = [i for i in moving if i not in scalars]
-        total = along(arrays, [given[i] for i in arrays]) if arrays else [jnp.zeros(step.size)] * len(outs)
+        zero = [jnp.zeros(step.size, jaxpr.out_avals[k].dtype) for k in outs]
+        total = along(arrays, [given[i] for i in arrays]) if arrays else zero
         for i in scalars:  # the change of what all neurons share is one for each of them here
             total = [a + given[i] * b for a, b in zip(total, along([i], [jnp.ones_like(primal[i])]), strict=True)]
         return total
@@ -308,6 +311,22 @@ def _pruned(used: Sequence[bool], *, step: _Step, **how: Any) -> tuple[list[bool
 define_recurrence(_recurrence_p, _changes, _cotangents, _lanes, _pruned)
 
 
+def _has_backward_rule(jaxpr: Any) -> bool:
+    """Whether something in a jaxpr has a rule for backward derivatives alone: its changes cannot be turned around."""
+
+    def inner(value: Any) -> list[Any]:
+        if isinstance(value, tuple | list):
+            return [one for part in value for one in inner(part)]
+        value = getattr(value, "jaxpr", value)
+        return [value] if hasattr(value, "eqns") else []
+
+    return any(
+        eqn.primitive.name.startswith("custom_vjp_call")
+        or any(_has_backward_rule(one) for value in eqn.params.values() for one in inner(value))
+        for eqn in jaxpr.eqns
+    )
+
+
 def recurrence(
     function: Callable[[S, X], tuple[S, Y]], length: int, size: int, state: S, inputs: X, *, native: bool
 ) -> tuple[S, Y]:
@@ -315,7 +334,8 @@ def recurrence(
 
     Natively some neurons go through all steps before the next ones do, so that what passes from step to step stays in
     the cache, and what derivatives need of each step is written and read once. The same values up to rounding. Where
-    an array has another shape or type, or an operation goes across neurons, it is `jax.lax.scan`.
+    an array has another shape or type, an operation goes across neurons or has a rule of `jax.custom_vjp`, it is
+    `jax.lax.scan`.
 
     Args:
         function: Takes (state, input of the step), returns (new state, result of the step); arrays (n,).
@@ -346,8 +366,11 @@ def recurrence(
     one = jax.tree.map(lambda x: jax.core.ShapedArray(x.shape[1:], x.dtype), inputs)
     closed, shape = jax.make_jaxpr(function, return_shape=True)(state, one)
     leaves, rows = jax.tree.leaves(state), jax.tree.leaves(inputs)
+    trees: list[Any] = [jax.tree.structure(x) for x in (state, *shape[:1])] if isinstance(shape, tuple) else []
+    fits = len(trees) == 2 and len(shape) == 2 and trees[0] == trees[1]
+    fits = fits and all(x.shape[0] == length for x in rows) and not _has_backward_rule(closed.jaxpr)
     arrays = [*leaves, *jax.tree.leaves(one), *closed.out_avals]
-    fits = bool(closed.out_avals) and all(x.shape == (size,) and x.dtype in _DTYPES for x in arrays)
+    fits &= bool(closed.out_avals) and all(x.shape == (size,) and x.dtype in _DTYPES for x in arrays)
     fits &= all(jnp.shape(x) in ((), (size,)) and jnp.asarray(x).dtype in _DTYPES for x in closed.consts)
     fits &= all(new.dtype == old.dtype for new, old in zip(closed.out_avals, leaves, strict=False))
     if not fits or not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *rows, *closed.consts)):

@@ -25,6 +25,7 @@ from ._primitive import Operand, define_kernel
 
 WEIGHT, SOURCE, TARGET = 0, 1, 2
 _CORE_RANKS = (2, 1, 2)
+_MOST_ROWS = 64  # kMaxReceptors in csrc/jaxsyn_kernels.cc
 _OPERANDS = (Operand.SHARED, Operand.SHARED, Operand.LANES, Operand.LANES, Operand.LANES)
 
 
@@ -208,7 +209,9 @@ def push(
             f"onto: got shapes {[row.shape for row in rows]}, must be {weight.shape[0]} times (n_post,), one for each "
             "receptor of weight"
         )
-    params = {"n_post": rows[0].shape[0], "width": weight.shape[1], "batch": (), "native": require_native(native)}
+    if require_native(native) and len(rows) > _MOST_ROWS:
+        raise ValueError(f"onto: got {len(rows)} rows, native kernels take at most {_MOST_ROWS}; pass native=False")
+    params = {"n_post": rows[0].shape[0], "width": weight.shape[1], "batch": (), "native": native}
     out: list[Array] = _PRIMITIVES[TARGET].bind(row_ptr, post, marks, weight, source, *rows, **params)
     return out
 

@@ -242,7 +242,8 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
             return own, out
 
         size = net.groups[part.groups[0]].size
-        ends, (emitted, samples) = kernels.recurrence(alone, fixed.n_steps, size, start, xs, native=net.native)
+        each = jax.tree.map(lambda x: x if x.ndim == 2 else jnp.broadcast_to(x[:, None], (x.shape[0], size)), xs)
+        ends, (emitted, samples) = kernels.recurrence(alone, fixed.n_steps, size, start, each, native=net.native)
         return ends, (), emitted, samples
     carry = (state.tick, start, tuple(state.links[i] for i in part.inner))
     unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1

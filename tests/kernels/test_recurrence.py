@@ -271,3 +271,77 @@ def test_threads_give_the_same_bits():
         v, out = part(x[:, first : first + 1000])
         assert (v == whole[0][first : first + 1000]).all()
         assert (out == whole[1][:, first : first + 1000]).all()
+
+
+def test_derivatives_of_a_run_without_float_results():
+    def gradient(native, x):
+        def total(x):
+            count, seen = run(native, lambda c, x: (c + 1, x > 0.1), jnp.zeros(40, jnp.int32), x)
+            return jnp.sum(x**2) + jnp.sum(seen.astype(jnp.float32)) + jnp.sum(count.astype(jnp.float32))
+
+        return jax.grad(total)(x), jax.jvp(total, (x,), (x,))
+
+    got, expected, _ = compiled(gradient, normal(0, 6, 40))
+    assert_close(got, expected)
+
+
+def test_a_backward_rule_of_the_user_is_kept():
+    @jax.custom_vjp
+    def spike(u):
+        return (u > 0).astype(u.dtype)
+
+    spike.defvjp(lambda u: (spike(u), u), lambda u, g: (g / (1.0 + 10.0 * jnp.abs(u)) ** 2,))
+    inner = jax.jit(lambda u: 2.0 * spike(u))
+
+    def gradient(native, x, form):
+        def step(v, x):
+            s = form(0.9 * v + x - 1.0)
+            return 0.9 * v + x - s, s
+
+        return jax.grad(lambda x: jnp.sum(run(native, step, jnp.zeros(40), x)[1] ** 2))(x)
+
+    for form in (spike, inner, jax.checkpoint(inner)):
+        got, expected, _ = compiled(functools.partial(gradient, form=form), 2.0 * normal(0, 6, 40))
+        assert_close(got, expected)
+
+
+def test_changes_that_are_plain_numbers():
+    x, v = normal(0, 5, 33), normal(1, 33)
+    total = lambda c: jnp.sum(kernels.recurrence(lambda v, x: (c * v + x, v), 5, 33, v, x, native=True)[1] ** 2)  # noqa: E731
+    plain = lambda c: jnp.sum(jax.lax.scan(lambda v, x: (c * v + x, v), v, x)[1] ** 2)  # noqa: E731
+    assert_close(*(jax.jvp(jax.grad(f), (jnp.float32(0.5),), (1.0,)) for f in (total, plain)), rtol=1e-5)
+
+
+def test_changes_have_the_type_of_their_results():
+    with jax.enable_x64(True):
+
+        def both(native, c):
+            count = jnp.zeros((5, 33), jnp.int32)
+            function = lambda c: run(native, lambda k, x: (k + x, k.astype(c.dtype) * c), count[0], count + 1)[1]  # noqa: E731
+            return jax.jvp(function, (c,), (c,))[1], jax.grad(lambda c: jnp.sum(function(c) ** 2))(c)
+
+        got, expected, calls = compiled(both, jnp.float32(0.5))
+        assert calls
+        assert_close(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("step", "length"),
+    [
+        (lambda s, x: ((s[0] + x,), (s[1], s[0])), 3),
+        (lambda s, x: ([s[0] + x, s[1]], x), 3),
+        (lambda s, x: s, 3),
+        (lambda s, x: (s, x), 4),
+    ],
+)
+def test_what_a_scan_refuses_is_refused(step, length):
+    state, x = (jnp.zeros(8), jnp.ones(8)), jnp.ones((3, 8))
+    refusals = []
+    for function in (
+        lambda x: kernels.recurrence(step, length, 8, state, x, native=True),
+        lambda x: jax.lax.scan(step, state, x, length=length),
+    ):
+        with pytest.raises((TypeError, ValueError)) as refusal:
+            jax.jit(function)(x)
+        refusals.append(type(refusal.value))
+    assert refusals[0] is refusals[1]

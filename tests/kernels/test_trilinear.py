@@ -216,6 +216,15 @@ def test_bad_sums_of_push_are_named(shapes: list[tuple[int, ...]]) -> None:
         kernels.push([np.zeros(shape, np.float32) for shape in shapes], *GOOD.values(), native=False)
 
 
+@ref.needs_native
+def test_more_receptors_than_native_kernels_take_are_refused() -> None:
+    sums, weight = [np.zeros(4, np.float32)] * 65, np.ones((65, 1), np.float32)
+    graph = (GRAPH.row_ptr, GRAPH.post)
+    with pytest.raises(ValueError, match="onto: got 65 rows, native kernels take at most 64; pass native=False"):
+        kernels.push(sums, *graph, weight, GOOD["source"], native=True)
+    assert len(kernels.push(sums, *graph, weight, GOOD["source"], native=False)) == 65
+
+
 def test_bad_marks_of_push_are_named() -> None:
     sums = [np.zeros(4, np.float32)] * 2
     with pytest.raises(ValueError, match=r"source, marks: got shapes \(5,\) and \(3,\), must be \(5,\)"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxsyn as js
+from jaxsyn.kernels._library import elementwise_supported
 from jaxsyn.network import components
 from jaxsyn.simulate._chunks import _history, chunk_length
 
@@ -79,6 +80,13 @@ def test_chunks_give_what_steps_give(kind: Any) -> None:
         np.testing.assert_allclose(out["spikes"][name], values, rtol=1e-4, atol=1e-4, err_msg=name)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), state, expected)
     assert all(float(jnp.mean(out["spikes"][name])) > 0.01 for name in ("a", "b", "c", "lif"))
+
+
+def test_a_current_for_all_leaves_the_neurons_in_one_call() -> None:
+    cells = js.Population(js.neurons.DiscreteLIF(), 6, surrogate=js.surrogate.SuperSpike())
+    net = js.Network({"h": cells}, stimuli={"dc": js.stimuli.Constant("h", drive=0.2)}, dt_ms=1.0)
+    text = jax.jit(lambda x: js.run(net, T, inputs={"h": x}, record=[js.record.Spikes()])).lower(jnp.ones((T, 6)))
+    assert "jaxsyn_recurrence" in text.as_text() or not elementwise_supported()
 
 
 @pytest.mark.parametrize("order", [("same", "own"), ("own", "same"), ("same", "input"), ("own", "same", "input")])
