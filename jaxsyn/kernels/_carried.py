@@ -90,7 +90,7 @@ def _gradient(*args: Any, sent: tuple[Any, Any], n_post: int, native: bool) -> A
     return bind_trilinear(WEIGHT, *graph, source, added, way, **params)
 
 
-define_passed(_change_p, _gradient, _change(native=False))
+define_passed(_change_p, _gradient, _change)
 
 
 def carried_change(

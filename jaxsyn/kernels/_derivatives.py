@@ -59,16 +59,14 @@ def define_map(
 
 def needed(closed: Any, n: int) -> tuple[Any, tuple[int, ...]]:
     """A jaxpr without those of its first `n` operands that no result depends on, and the numbers of those that stay."""
-    jaxpr = closed.jaxpr
-    keep = [False] * n + [True] * (len(jaxpr.invars) - n)
-    jaxpr, used = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars), keep)
-    return closed.replace(jaxpr=jaxpr), tuple(i for i in range(n) if used[i])
+    keep = [k >= n for k in range(len(closed.in_avals))]
+    closed, used = prune(closed, [True] * len(closed.out_avals), keep)
+    return closed, tuple(i for i in range(n) if used[i])
 
 
-def prune(closed: Any, wanted: Sequence[bool], n: int) -> tuple[Any, list[bool]]:
-    """A jaxpr with some of its results, without operands behind the first `n` that these do not depend on."""
-    keep = [True] * n + [False] * (len(closed.in_avals) - n)
-    jaxpr, used = partial_eval.dce_jaxpr(closed.jaxpr, list(wanted), keep)
+def prune(closed: Any, wanted: Sequence[bool], keep: Sequence[bool]) -> tuple[Any, list[bool]]:
+    """A jaxpr with some of its results and what they depend on or is to be kept of its operands; which stayed."""
+    jaxpr, used = partial_eval.dce_jaxpr(closed.jaxpr, list(wanted), list(keep))
     return closed.replace(jaxpr=jaxpr), list(used)
 
 
@@ -216,13 +214,13 @@ def _trilinear_transpose(
     return found
 
 
-def define_passed(primitive: Any, gradient: Callable[..., jax.Array], form: Callable[..., Outputs]) -> None:
+def define_passed(primitive: Any, gradient: Callable[..., jax.Array], form: Callable[[bool], Any]) -> None:
     """Derivatives and lanes of a primitive that is linear in its last operand and hands it on as its last result.
 
     Args:
         primitive: The primitive, (product, last operand) from (graph: two operands, marks, source, last operand).
         gradient: gradient(*operands, sent=cotangents, ...) gives the cotangent of the last operand.
-        form: What it computes, for lanes with last operands of their own.
+        form: form(native) is what it computes, for lanes with last operands of their own.
     """
 
     def transpose(cotangents: Any, *args: Any, **params: Any) -> Any:
@@ -233,7 +231,7 @@ def define_passed(primitive: Any, gradient: Callable[..., jax.Array], form: Call
 
     def batch(args: Any, dims: Any, *, native: bool, **params: Any) -> Any:
         if dims[-1] is not None:
-            mapped = jax.vmap(functools.partial(form, **params), tuple(dims))
+            mapped = jax.vmap(functools.partial(form(native), **params), tuple(dims))
             return mapped(*args), [0, 0]
         size = next(arg.shape[dim] for arg, dim in zip(args, dims, strict=True) if dim is not None)
         rows = []

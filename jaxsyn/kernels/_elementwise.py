@@ -14,8 +14,7 @@ from ._avx512 import Avx512
 from ._check import check_threads
 from ._derivatives import define_map, needed
 from ._functions import FUNCTIONS
-from ._library import elementwise_supported as elementwise_supported
-from ._library import require_native
+from ._library import elementwise_supported, require_native
 from ._machine import machine_code
 from ._primitive import Operand, define_call, define_kernel
 from ._program import Tracer, Unsupported, routine

@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import Array
-from . import _elementwise
 from ._derivatives import define_recurrence, needed, prune
 from ._elementwise import MOST_ARRAYS, MOST_UNIFORMS, compiled, over_lanes, word
-from ._library import require_native
+from ._library import elementwise_supported, require_native
 from ._primitive import Operand, define_call, define_kernel
 from ._program import Tracer, Unsupported
 from ._schedule import Store
@@ -304,7 +303,7 @@ def _lanes(size: int, args: Sequence[Any], dims: Sequence[Any], *, step: _Step, 
 def _pruned(used: Sequence[bool], *, step: _Step, **how: Any) -> tuple[list[bool], dict[str, Any]]:
     """Which operands are needed where only some results of the steps are, and the parameters then."""
     wanted = [True] * step.n_carried + list(used[step.n_carried :])
-    jaxpr, taken = prune(step.jaxpr, wanted, step.n_carried)
+    jaxpr, taken = prune(step.jaxpr, wanted, [k < step.n_carried for k in range(len(step.jaxpr.in_avals))])
     return taken, {"step": _Step(jaxpr, step.n_carried, sum(step.split(taken)[1]), step.reverse), **how}
 
 
@@ -361,7 +360,7 @@ def recurrence(
         done: tuple[S, Y] = jax.lax.scan(function, state, inputs, length=length)
         return done
 
-    if 0 in (size, length) or not require_native(native) or not _elementwise.elementwise_supported():
+    if 0 in (size, length) or not require_native(native) or not elementwise_supported():
         return in_jax()
     one = jax.tree.map(lambda x: jax.core.ShapedArray(x.shape[1:], x.dtype), inputs)
     closed, shape = jax.make_jaxpr(function, return_shape=True)(state, one)

@@ -10,22 +10,9 @@ import numpy as np
 import pytest
 
 from jaxsyn import kernels
-from jaxsyn.kernels import _elementwise
-from jaxsyn.kernels._library import elementwise_supported
 from jaxsyn.surrogate import SuperSpike
 
-pytestmark = pytest.mark.skipif(not elementwise_supported(), reason="no elementwise programs on this machine")
-
-
-@pytest.fixture(autouse=True, scope="module", params=[2, 512], ids=["AVX2", "AVX-512"])
-def instruction_set(request):
-    """All tests with the instructions of older processors, then with those of newer ones."""
-    if elementwise_supported() < request.param:
-        pytest.skip("this processor has no AVX-512")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_elementwise, "elementwise_supported", lambda: request.param)
-        jax.clear_caches()
-        yield
+pytestmark = pytest.mark.usefixtures("instruction_set")
 
 
 def run(native, function, state, inputs):

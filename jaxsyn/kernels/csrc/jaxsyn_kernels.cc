@@ -117,6 +117,22 @@ const char* const kBadFormat =
     "jaxsyn: accumulators and gains must share one dtype, float32 or float64; weights have it too, or are float16, "
     "bfloat16, int8 or int16; targets are int32 or uint16";
 
+// Arrays, one for each receptor, that a kernel adds to in place.
+using Rows = std::array<void*, kMaxReceptors>;
+
+// Finds them, with what stood there: XLA may have kept it elsewhere. False where their types or shapes differ.
+bool BringRows(const ffi::RemainingArgs& before, const ffi::RemainingRets& after, ffi::DataType type, Rows& rows) {
+  const Dims dims = (*after.get<ffi::AnyBuffer>(0))->dimensions();
+  for (size_t r = 0; r < after.size(); ++r) {
+    const ffi::AnyBuffer old = *before.get<ffi::AnyBuffer>(r), out = **after.get<ffi::AnyBuffer>(r);
+    const Dims own = out.dimensions();
+    if (out.element_type() != type || !std::equal(own.begin(), own.end(), dims.begin(), dims.end())) return false;
+    rows[r] = out.untyped_data();
+    if (rows[r] != old.untyped_data()) std::memcpy(rows[r], old.untyped_data(), out.size_bytes());
+  }
+  return true;
+}
+
 // The graph as the kernels see it.
 template <typename Index>
 struct GraphOf {
@@ -352,7 +368,7 @@ ffi::Error Trilinear(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer mark
 
 template <typename T>
 ffi::Error PushTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi::AnyBuffer& weight,
-                     const ffi::AnyBuffer& source, const Dims& dims, T* const* rows) {
+                     const ffi::AnyBuffer& source, const Dims& dims, const Rows& rows) {
   const Dims mark_dims = marks.dimensions(), weight_dims = weight.dimensions();
   Lanes<4> lanes;
   if (!lanes.Init({weight_dims, source.dimensions(), dims, mark_dims}, {2, 1, 1, 1})) return Invalid(kBadBatch);
@@ -362,7 +378,7 @@ ffi::Error PushTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi:
   if (n_marks != 0 && n_marks != graph.n_rows) return Invalid("jaxsyn: there must be a mark for each row, or none");
   for (int64_t lane = 0; lane < lanes.total(); ++lane, lanes.Next()) {
     T* own[kMaxReceptors];
-    for (int64_t r = 0; r < extent.receptors; ++r) own[r] = rows[r] + lanes.at[2];
+    for (int64_t r = 0; r < extent.receptors; ++r) own[r] = static_cast<T*>(rows[r]) + lanes.at[2];
     const T* lm = n_marks == 0 ? nullptr : static_cast<const T*>(marks.untyped_data()) + lanes.at[3];
     ffi::Error error = PushLane<T>(graph, lm, static_cast<const T*>(weight.untyped_data()) + lanes.at[0],
                                    static_cast<const T*>(source.untyped_data()) + lanes.at[1], extent, own);
@@ -371,7 +387,7 @@ ffi::Error PushTyped(const Graph& graph, const ffi::AnyBuffer& marks, const ffi:
   return ffi::Error::Success();
 }
 
-// The sums, one array for each receptor, are updated in place; XLA may also have kept what stood there.
+// The sums, one array for each receptor, are updated in place.
 ffi::Error Push(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer marks, ffi::AnyBuffer weight,
                 ffi::AnyBuffer source, ffi::RemainingArgs before, ffi::RemainingRets after) {
   const size_t receptors = after.size();
@@ -382,22 +398,11 @@ ffi::Error Push(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer marks, ff
   const ffi::DataType type = weight.element_type();
   bool good = post.element_type() == ffi::S32 && marks.element_type() == type && source.element_type() == type;
   const Dims dims = (*after.get<ffi::AnyBuffer>(0))->dimensions();
-  void* rows[kMaxReceptors];
-  for (size_t r = 0; r < receptors; ++r) {
-    const ffi::AnyBuffer old = *before.get<ffi::AnyBuffer>(r), out = **after.get<ffi::AnyBuffer>(r);
-    const Dims own = out.dimensions();
-    good = good && out.element_type() == type && std::equal(own.begin(), own.end(), dims.begin(), dims.end());
-    rows[r] = out.untyped_data();
-    if (rows[r] != old.untyped_data()) std::memcpy(rows[r], old.untyped_data(), out.size_bytes());
-  }
-  if (!good) return Invalid(kBadType);
+  Rows rows;
+  if (!good || !BringRows(before, after, type, rows)) return Invalid(kBadType);
   const Graph graph(row_ptr, post);
-  if (type == ffi::F32) {
-    return PushTyped<float>(graph, marks, weight, source, dims, reinterpret_cast<float* const*>(rows));
-  }
-  if (type == ffi::F64) {
-    return PushTyped<double>(graph, marks, weight, source, dims, reinterpret_cast<double* const*>(rows));
-  }
+  if (type == ffi::F32) return PushTyped<float>(graph, marks, weight, source, dims, rows);
+  if (type == ffi::F64) return PushTyped<double>(graph, marks, weight, source, dims, rows);
   return Invalid(kBadType);
 }
 
@@ -690,7 +695,7 @@ struct DeliverCall {
   const IntBuffer &delays, &ids, &counts, &tick;
   Dims dims;
   ffi::DataType type;
-  const std::array<void*, kMaxReceptors>& acc;
+  const Rows& acc;
   int32_t first, n_sources, threads;
 
   template <typename T, typename Weight, typename Index>
@@ -766,7 +771,7 @@ struct DeliverCall {
   }
 };
 
-// The accumulators, one for each receptor, are updated in place; XLA may also have kept what stood there.
+// The accumulators, one for each receptor, are updated in place.
 ffi::Error Deliver(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer weight, ffi::AnyBuffer gain, IntBuffer delays,
                    IntBuffer ids, IntBuffer counts, IntBuffer tick, ffi::RemainingArgs before, ffi::RemainingRets after,
                    int32_t first, int32_t n_sources, int32_t threads) {
@@ -776,17 +781,9 @@ ffi::Error Deliver(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer weight
     return Invalid("jaxsyn: deliver takes one accumulator for each receptor, 1 to 64");
   }
   const ffi::DataType type = gain.element_type();
-  bool good = true;
-  std::array<void*, kMaxReceptors> acc;
   const Dims dims = (*after.get<ffi::AnyBuffer>(0))->dimensions();
-  for (size_t r = 0; r < receptors; ++r) {
-    const ffi::AnyBuffer old = *before.get<ffi::AnyBuffer>(r), out = **after.get<ffi::AnyBuffer>(r);
-    const Dims own = out.dimensions();
-    good = good && out.element_type() == type && std::equal(own.begin(), own.end(), dims.begin(), dims.end());
-    acc[r] = out.untyped_data();
-    if (acc[r] != old.untyped_data()) std::memcpy(acc[r], old.untyped_data(), out.size_bytes());
-  }
-  if (!good) return Invalid(kBadFormat);
+  Rows acc;
+  if (!BringRows(before, after, type, acc)) return Invalid(kBadFormat);
   const DeliverCall call{row_ptr, post, weight, gain, delays, ids, counts, tick, dims, type, acc, first, n_sources, threads};
   if (type == ffi::F32) return call.WithTargets<float>();
   if (type == ffi::F64) return call.WithTargets<double>();
