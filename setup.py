@@ -69,7 +69,7 @@ def extensions() -> list[Extension]:
         Extension(
             *("jaxsyn.kernels._native", SOURCES),
             include_dirs=[headers],
-            depends=[f"{FOLDER}/{name}.h" for name in ("share", "threads")],
+            depends=[f"{FOLDER}/{name}.h" for name in ("products", "share", "threads")],
             language="c++",
             optional=True,
         )

@@ -35,9 +35,9 @@ class BoundDense(AbstractBoundTransform):
         y = x @ self.weight
         return (y if self.bias is None else y + self.bias), statistics
 
-    def of_spikes(self, x: jax.Array, *, native: bool) -> jax.Array:
-        """The same for spikes as bool, bits or numbers: zeros among them cost nothing where native code runs."""
-        y = kernels.spike_matmul(x, self.weight, native=native)
+    def of_spikes(self, x: jax.Array, *, native: bool, moving: jax.Array | None = None) -> jax.Array:
+        """The same for spikes, `moving` too, as `kernels.spike_matmul` takes them: zeros among them cost nothing."""
+        y = kernels.spike_matmul(x, self.weight, native=native, moving=moving)
         return y if self.bias is None else y + self.bias
 
     def init_statistics(self) -> tuple[()]:

@@ -10,7 +10,7 @@ package where there is a compiler), a serial JAX form for CPUs without it, and a
 - `spike_matmul`: spikes times a dense matrix, by events; differentiable.
 - `pack`, `unpack`, `unpack_events`: spikes as bits.
 - `elementwise`: a function of each neuron by itself, run as a program of vector instructions.
-- `recurrence`: the same step after step, in one call; differentiable.
+- `recurrence`: the same step after step, in one call, with products with matrices in it; differentiable.
 - `settle`: the identity, behind which values are in memory and not computed again for each consumer.
 - `random_bits`, `uniform`, `normal`, `bernoulli`, `poisson`: functions of (seed, stream, index, step).
 

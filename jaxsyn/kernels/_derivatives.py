@@ -70,6 +70,41 @@ def prune(closed: Any, wanted: Sequence[bool], keep: Sequence[bool]) -> tuple[An
     return closed.replace(jaxpr=jaxpr), list(used)
 
 
+def split(closed: Any, n: int, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """A jaxpr as what depends on its first `n` operands alone, and the rest.
+
+    Returns:
+        Function of these operands that gives arrays of a shape; function of them, of these arrays, and of the other
+        operands that gives the results. What has another shape is computed in both.
+    """
+    jaxpr = closed.jaxpr
+    others = set(jaxpr.invars[n:])
+    known: list[Any] = []
+    rest: list[Any] = []
+    for eqn in jaxpr.eqns:
+        depends = any(atom in others for atom in _variables(eqn.invars))
+        (rest if depends else known).append(eqn)
+        others.update(eqn.outvars if depends else ())
+    operands = {*jaxpr.constvars, *jaxpr.invars, *(v for eqn in rest for v in eqn.outvars)}
+    wanted = _variables([*jaxpr.outvars, *(atom for eqn in rest for atom in eqn.invars)])
+    given: list[Any] = []
+    for eqn in reversed(known):
+        if not any(v in wanted for v in eqn.outvars):
+            continue
+        if all(v.aval.shape == shape for v in eqn.outvars):
+            given += [v for v in eqn.outvars if v in wanted and v not in operands]
+        else:
+            rest.insert(0, eqn)
+            wanted |= _variables(eqn.invars)
+    first = jaxpr.replace(invars=jaxpr.invars[:n], outvars=given, eqns=known)
+    second = jaxpr.replace(invars=[*jaxpr.invars[:n], *given, *jaxpr.invars[n:]], eqns=rest)
+    return closed.replace(jaxpr=first), closed.replace(jaxpr=second)
+
+
+def _variables(atoms: Sequence[Any]) -> set[Any]:
+    return {atom for atom in atoms if not hasattr(atom, "val")}
+
+
 def define_recurrence(
     primitive: Any,
     changes: Callable[..., Any],

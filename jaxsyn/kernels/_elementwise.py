@@ -18,7 +18,7 @@ from ._library import elementwise_supported, require_native
 from ._machine import machine_code
 from ._primitive import Operand, define_call, define_kernel
 from ._program import Tracer, Unsupported, routine
-from ._schedule import Store, schedule
+from ._schedule import Store, Value, schedule
 
 MOST_ARRAYS = 128  # kMaxStreams in csrc/elementwise.cc
 MOST_UNIFORMS = 768  # kMaxUniforms there, less the constants of the elementary functions
@@ -104,7 +104,7 @@ def _call(tracer: Tracer, traced: _Traced, args: Sequence[Any], outputs: Sequenc
     }
     dtypes = tuple(str(jaxpr.out_avals[k].dtype) for k in computed)
     stores = [Store(outputs[k][1], len(tracer.operands) + r, dtypes[r] == "bool") for r, k in enumerate(computed)]
-    code, digest = compiled(tracer, stores, replaced)
+    code, digest = compiled(tracer, tracer.values, stores, replaced)
     words = [word(u) for u in tracer.uniforms]
     shapes = [args[k].shape if k < n_state else (tracer.size,) for k in computed]
     starts = [0 if x == (tracer.size,) else traced.at for x in (*(a.shape for a in tracer.operands), *shapes)]
@@ -124,13 +124,21 @@ def _call(tracer: Tracer, traced: _Traced, args: Sequence[Any], outputs: Sequenc
     )
 
 
-def compiled(tracer: Tracer, stores: Sequence[Store], replaced: dict[int, int]) -> tuple[bytes, np.int64]:
-    """Machine code that computes results, and its digest; `replaced`: operand in whose place a result is written."""
-    values = tracer.values
-    inputs = {i: (v.operands[0], tracer.operands[v.operands[0]].dtype == np.bool_) for i, v in enumerate(values)
-              if v.op == "operand"}  # fmt: skip
-    value_of = {j: i for i, (j, _) in inputs.items()}
-    items = schedule(values, stores, {r: value_of[j] for r, j in replaced.items()})
+def compiled(
+    tracer: Tracer, values: Sequence[Value], stores: Sequence[Store], replaced: dict[int, int]
+) -> tuple[bytes, np.int64]:
+    """Machine code that computes results, and what it is known by.
+
+    Args:
+        tracer: What the values are made of; constants of the functions that they call join its uniforms.
+        values: The program.
+        stores: The results.
+        replaced: Operand in whose place a result is written, by the position of its store.
+    """
+    truths = {k for k, array in enumerate(tracer.operands) if array.dtype == np.bool_}
+    inputs = {n: (v.operands[0], v.operands[0] in truths) for n, v in enumerate(values) if v.op == "operand"}
+    value_of = {k: n for n, (k, _) in inputs.items()}
+    items = schedule(values, stores, {r: value_of[k] for r, k in replaced.items()})
     routines = {name: routine(tracer, name) for name in FUNCTIONS if any(name in item.names() for item in items)}
     code = machine_code(Avx512() if elementwise_supported() == 512 else Avx2(), items, inputs, routines)
     digest = hashlib.blake2b(code, digest_size=8).digest()

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 # Raised together with `jaxsyn_kernels_version` in csrc/jaxsyn_kernels.cc whenever an operand list changes.
-_VERSION = 10
+_VERSION = 11
 _NAMES = (
     *("push", "pull", "outer", "deliver", "emit", "tally", "pack", "settle", "elementwise"),
     *("recurrence", "spike_matmul", "spike_outer"),

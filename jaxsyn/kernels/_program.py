@@ -4,7 +4,7 @@ Every value is either *uniform*, the same for all neurons, and computed by JAX o
 and is computed by the program. Equal expressions are computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from ._machine import Routine
 from ._schedule import Value
 
 _FLOAT, _INT, _UINT, _BOOL = (np.dtype(t) for t in ("float32", "int32", "uint32", "bool"))
-_CALLS = {"jit", "closed_call", "eval_jaxpr", "custom_jvp_call", "custom_vjp_call", "remat2"}
+CALLS = {"jit", "closed_call", "eval_jaxpr", "custom_jvp_call", "custom_vjp_call", "remat2"}
 _SAME = {"copy", "optimization_barrier"}
 _FLOAT_OPS = {"add", "sub", "mul", "div", "sqrt"}
 _INT_OPS = {"add": "iadd", "sub": "isub", "mul": "imul"}
@@ -37,14 +37,17 @@ class Unsupported(Exception):
 class Tracer:
     """Walks a jaxpr once, evaluating what is uniform and collecting what is not.
 
+    Args:
+        size: n.
+        others: Gives the results of an equation that is not per neuron from its inputs, or None.
     Attributes:
         values: Operations in order; the first are operands (op "operand") or the neuron's index ("index").
         operands: Arrays (n,) that the program reads.
         uniforms: Scalars that it reads.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self, size: int, others: Callable[[Any, list[Any]], list[Any] | None] = lambda *_: None) -> None:
+        self.size, self._others = size, others
         self.values: list[Value] = []
         self.operands: list[Any] = []
         self.uniforms: list[Any] = []
@@ -98,12 +101,13 @@ class Tracer:
         env.update(zip(jaxpr.invars, arguments, strict=True))
         for eqn in jaxpr.eqns:
             inputs = [read(atom) for atom in eqn.invars]
-            env.update(zip(eqn.outvars, self._equation(eqn, inputs), strict=True))
+            found = self._others(eqn, inputs)
+            env.update(zip(eqn.outvars, self._equation(eqn, inputs) if found is None else found, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
 
     def _equation(self, eqn: Any, inputs: list[Any]) -> list[Any]:
         name, params = eqn.primitive.name, eqn.params
-        if name in _CALLS:
+        if name in CALLS:
             inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
             consts = inner.consts if hasattr(inner, "consts") else ()
             return self.walk(inner.jaxpr if hasattr(inner, "jaxpr") else inner, consts, inputs)

@@ -1,176 +1,78 @@
-"""Per-neuron recurrences: a function of each neuron by itself, step after step, without leaving the kernel.
+"""Recurrences: a function of each neuron by itself, and of products with matrices, step after step in one call.
 
-Derivatives are recurrences of the same kind: forward one of the changes, which reads what the steps began with, and
+Derivatives are recurrences of the same kind: forward one of the changes, which reads what was kept of each step, and
 backward one of the cotangents, which runs from the last step to the first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._core import Array
-from ._derivatives import define_recurrence, needed, prune
-from ._elementwise import MOST_ARRAYS, MOST_UNIFORMS, compiled, over_lanes, word
+from ._derivatives import define_recurrence, needed, prune, split
 from ._library import elementwise_supported, require_native
-from ._primitive import Operand, define_call, define_kernel
-from ._program import Tracer, Unsupported
-from ._schedule import Store
+from ._primitive import define_call
+from ._steps import Step, in_one_call, stepped
 
 S = TypeVar("S")
 X = TypeVar("X")
 Y = TypeVar("Y")
 
-_EACH_STEP, _SAME = -1, -2  # kEachStep and kSame in csrc/elementwise.cc
 _DTYPES = tuple(np.dtype(name) for name in ("float32", "int32", "uint32", "bool"))
 
 
-class _Row:
-    """What stands for an operand while a step is traced: one object for each, whatever arrays they are."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
-
-
-class _Step(NamedTuple):
-    """A function of (carried, of this step, shared) that returns (carried, of this step), all flat."""
-
-    jaxpr: Any
-    n_carried: int
-    n_inputs: int
-    reverse: bool
-
-    def split(self, args: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
-        """Operands, or what stands for each of them, by their role."""
-        c, x = self.n_carried, self.n_carried + self.n_inputs
-        return args[:c], args[c:x], args[x:]
-
-    @property
-    def size(self) -> int:
-        """Number of neurons."""
-        return int(self.jaxpr.out_avals[0].shape[0])
-
-    def floats(self, first: int, last: int | None) -> list[int]:
-        """Numbers of the results that have derivatives, from `first` on."""
-        avals = self.jaxpr.out_avals[first:last]
-        return [first + k for k, out in enumerate(avals) if jnp.issubdtype(out.dtype, jnp.floating)]
-
-    def call(self, args: Sequence[Any]) -> list[Any]:
-        """One step."""
-        return list(jax.core.eval_jaxpr(self.jaxpr.jaxpr, self.jaxpr.consts, *args))
-
-
-def _reference(*args: Any, step: _Step, length: int, batch: tuple[int, ...]) -> list[Any]:
-    carried, inputs, shared = step.split(args)
-    start = [jnp.broadcast_to(c, (*batch, c.shape[-1])) for c in carried]
-
-    def one(carry: Any, x: Any) -> Any:
-        outs = over_lanes(lambda *xs: step.call(xs), (*carry, *x, *shared), batch)
-        return outs[: step.n_carried], outs[step.n_carried :]
-
-    ends, outs = jax.lax.scan(one, start, list(inputs), length=length, reverse=step.reverse)
-    return [*ends, *outs]
-
-
-def _native(*args: Any, step: _Step, length: int, batch: tuple[int, ...]) -> list[Any]:
-    """The same by a program, all lanes side by side; in JAX where it has something else in it."""
-    size, jaxpr = step.size, step.jaxpr
-    tracer = Tracer(size)
-    stands_for: dict[int, int] = {}  # operand of the recurrence by the identity of its placeholder
-    quantities, kept = [], []
-    roles = [*range(step.n_carried), *[_EACH_STEP] * step.n_inputs, *[_SAME] * len(step.split(args)[2])]
-    try:
-        for i, (arg, aval, role) in enumerate(zip(args, jaxpr.in_avals, roles, strict=True)):
-            if role == _SAME and aval.shape == () and all(n == 1 for n in arg.shape):
-                quantities.append(("uniform", arg.reshape(())))
-                continue
-            kept.append(_Row(aval.dtype))
-            stands_for[id(kept[-1])] = i
-            quantities.append(tracer.operand(kept[-1]))
-        outs = tracer.walk(jaxpr.jaxpr, jaxpr.consts, quantities)
-        numbers = [_computed(tracer, out) for out in outs]
-    except Unsupported:
-        return _reference(*args, step=step, length=length, batch=batch)
-    own = all(id(x) in stands_for for x in tracer.operands) and all(v.op != "index" for v in tracer.values)
-    used = [stands_for[id(x)] for x in tracer.operands] if own else []
-    if not own or len(used) + len(outs) > MOST_ARRAYS or len(tracer.uniforms) > MOST_UNIFORMS:
-        return _reference(*args, step=step, length=length, batch=batch)
-    dtypes = [aval.dtype for aval in jaxpr.out_avals]
-    stores = [Store(number, len(used) + r, dtypes[r] == np.bool_) for r, number in enumerate(numbers)]
-    replaced = {roles[i]: j for j, i in enumerate(used) if roles[i] >= 0}
-    code, digest = compiled(tracer, stores, replaced)
-    flat = [_side_by_side(args[i], roles[i], jaxpr.in_avals[i].shape, size, batch) for i in used]
-    total = size * int(np.prod(batch, dtype=np.int64))
-    words = [word(u) for u in tracer.uniforms]
-    results = _program_p.bind(
-        jnp.stack(words) if words else jnp.zeros(0, jnp.int32),
-        *flat,
-        code=code,
-        digest=digest,
-        aliases=tuple((1 + j, r) for r, j in replaced.items()),
-        roles=np.array([roles[i] for i in used], np.int32).tobytes(),
-        size=np.int64(total),
-        length=np.int64(length),
-        carried=step.n_carried,
-        reverse=int(step.reverse),
-        results=tuple(str(dtype) for dtype in dtypes),
-        native=True,
-    )
-    shapes = [(*batch, size)] * step.n_carried + [(length, *batch, size)] * (len(outs) - step.n_carried)
-    return [x.reshape(shape) for x, shape in zip(results, shapes, strict=True)]
-
-
-def _computed(tracer: Tracer, quantity: Any) -> int:
-    """The number of a result as a value that the program computes."""
-    number = tracer.read(quantity)
-    if number >= 0 and tracer.values[number].op != "operand":
-        return number
-    return tracer.op("or", number, number)
-
-
-def _side_by_side(arg: Any, role: int, shape: tuple[int, ...], size: int, batch: tuple[int, ...]) -> Any:
-    """An operand with its lanes one after the other: (lanes * n,), or (steps, lanes * n)."""
-    lead = arg.shape[:1] if role == _EACH_STEP else ()
-    arg = arg if shape else arg[..., None]
-    return jnp.broadcast_to(arg, (*lead, *batch, size)).reshape(*lead, -1)
-
-
-def _shapes_of_program(*avals: Any, results: Any, size: Any, length: Any, carried: int, **params: Any) -> list[Any]:
-    shapes = [(int(size),)] * carried + [(int(length), int(size))] * (len(results) - carried)
-    return [jax.core.ShapedArray(x, np.dtype(dtype)) for x, dtype in zip(shapes, results, strict=True)]
-
-
-_program_p = define_kernel(
-    *("recurrence", (), _shapes_of_program, None),
-    rest=Operand.LANES,
-    attributes=("code", "digest", "roles", "size", "length", "carried", "reverse"),
-)
-
-
-def _shapes(*avals: Any, step: _Step, length: int, batch: tuple[int, ...]) -> list[Any]:
+def _shapes(*avals: Any, step: Step, length: int, batch: tuple[int, ...]) -> list[Any]:
     outs, c = step.jaxpr.out_avals, step.n_carried
     shapes = [(*batch, step.size)] * c + [(length, *batch, step.size)] * (len(outs) - c)
     return [jax.core.ShapedArray(x, out.dtype) for x, out in zip(shapes, outs, strict=True)]
 
 
-_recurrence_p = define_call("recurrence_of", _shapes, _reference, _native)
+_recurrence_p = define_call("recurrence_of", _shapes, stepped, in_one_call)
 
 
-def _bind(args: Sequence[Any], step: _Step, length: int, batch: tuple[int, ...], *, native: bool) -> list[Any]:
+def _bind(args: Sequence[Any], step: Step, length: int, batch: tuple[int, ...], *, native: bool) -> list[Any]:
     return list(_recurrence_p.bind(*args, step=step, length=length, batch=batch, native=native))
 
 
-def _with_starts(step: _Step, which: Sequence[int]) -> _Step:
-    """The step, with some of what it began with behind its results."""
-    jaxpr = jax.make_jaxpr(lambda *args: [*step.call(args), *(args[i] for i in which)])(*step.jaxpr.in_avals)
-    return _Step(jaxpr, *step[1:])
+def _with_more(step: Step, more: Any, which: Sequence[int]) -> Step:
+    """The step, with some of what it began with, and some results of another function of it, behind its results."""
+
+    def call(*args: Any) -> list[Any]:
+        found = (*args, *jax.core.eval_jaxpr(more.jaxpr, more.consts, *args))
+        return [*step.call(args), *(found[i] for i in which)]
+
+    return Step(jax.make_jaxpr(call)(*step.jaxpr.in_avals), *step[1:])
 
 
-def _changes(primals: Sequence[Any], dots: Mapping[int, Any], *, step: _Step, **how: Any) -> tuple[list[Any], Any]:
+def _to_keep(linear: Any, step: Step) -> tuple[Any, Any, tuple[int, ...]]:
+    """What changes need of each step: kept as it was computed, or computed again from what the step began with.
+
+    Returns:
+        Function of the step that computes what is kept; the changes by operands and what it computes, those that are
+        read, and the changes of operands; numbers of those that are read.
+    """
+    n, c = len(step.jaxpr.in_avals), step.n_carried
+    inputs = range(c, c + step.n_inputs)
+    known, rest = split(linear, n, (step.size,))
+    rest, kept = needed(rest, n + len(known.out_avals))
+    again, read = needed(linear, n)
+
+    def traffic(which: Sequence[int]) -> int:
+        return sum(2 if i < c or i >= n else int(i in inputs) for i in which)
+
+    if traffic(kept) <= traffic(read):
+        return known, rest, kept
+    return known, again, read
+
+
+def _changes(primals: Sequence[Any], dots: Mapping[int, Any], *, step: Step, **how: Any) -> tuple[list[Any], Any]:
     """Results, and the changes of those that have derivatives, by their numbers, from changes of some operands."""
     jaxpr, n, c = step.jaxpr, len(primals), step.n_carried
+    if any(jaxpr.in_avals[i].ndim == 2 for i in dots):
+        return _changes_in_jax(primals, dots, step=step, **how)
     carried = step.floats(0, c)
     outs = [*carried, *step.floats(c, None)]
     inputs = [i for i in dots if c <= i < c + step.n_inputs]
@@ -188,7 +90,8 @@ def _changes(primals: Sequence[Any], dots: Mapping[int, Any], *, step: _Step, **
                 now = list(primal)
                 for i, value in zip(which, values, strict=True):
                     now[i] = value
-                return [step.call(now)[k] for k in outs]
+                done = step.call(now)
+                return [done[k] for k in outs]
 
             return list(jax.jvp(moved, [primal[i] for i in which], list(way))[1])
 
@@ -200,24 +103,42 @@ def _changes(primals: Sequence[Any], dots: Mapping[int, Any], *, step: _Step, **
         return total
 
     per_neuron = [jax.core.ShapedArray((step.size,), jaxpr.in_avals[i].dtype) for i in moving]
-    linear, read = needed(jax.make_jaxpr(change)(*jaxpr.in_avals, *per_neuron), n)
-    starts = [i for i in read if i < c]
-    values = _bind(primals, _with_starts(step, starts), **how)
+    more, linear, read = _to_keep(jax.make_jaxpr(change)(*jaxpr.in_avals, *per_neuron), step)
+    own = [i for i in read if i < c or i >= n]
+    values = _bind(primals, _with_more(step, more, own), **how)
     n_outs = len(jaxpr.out_avals)
-    values, kept = values[:n_outs], dict(zip(starts, values[n_outs:], strict=True))
+    values, kept = values[:n_outs], dict(zip(own, values[n_outs:], strict=True))
     # In the order of a step: what is carried, what each step has of its own, what is shared.
-    own_reads = [i for i in read if i < c + step.n_inputs]
-    shared_reads = [i for i in read if i >= c + step.n_inputs]
-    position = {i: k for k, i in enumerate((*read, *(n + i for i in moving)))}
-    order = [*(n + i for i in carried), *own_reads, *(n + i for i in inputs), *shared_reads, *(n + i for i in shared)]
-    tangent = _reordered(linear, [position[i] for i in order])
+    own_reads = [i for i in read if i < c + step.n_inputs or i >= n]
+    shared_reads = [i for i in read if c + step.n_inputs <= i < n]
+    place = {i: k for k, i in enumerate(read)}
+    changed = {i: len(read) + k for k, i in enumerate(moving)}
+    order = [changed[i] for i in carried] + [place[i] for i in own_reads] + [changed[i] for i in inputs]
+    order += [place[i] for i in shared_reads] + [changed[i] for i in shared]
+    tangent = _reordered(linear, order)
     args = [dots[i] if i in dots else jnp.zeros_like(primals[i]) for i in carried]
-    args += [kept[i] if i < c else primals[i] for i in own_reads]
+    args += [kept[i] if i in kept else primals[i] for i in own_reads]
     args += [dots[i] for i in inputs]
     args += [primals[i] for i in shared_reads]
     args += [_for_each(dots[i], jaxpr.in_avals[i].shape, step.size) for i in shared]
-    made = _bind(args, _Step(tangent, len(carried), len(own_reads) + len(inputs), step.reverse), **how)
+    made = _bind(args, Step(tangent, len(carried), len(own_reads) + len(inputs), step.reverse), **how)
     return values, dict(zip(outs, made, strict=True))
+
+
+def _changes_in_jax(
+    primals: Sequence[Any], dots: Mapping[int, Any], *, step: Step, **how: Any
+) -> tuple[list[Any], Any]:
+    """The same where a matrix moves: of `jax.lax.scan`."""
+    which = list(dots)
+
+    def moved(*values: Any) -> list[Any]:
+        now = list(primals)
+        for i, value in zip(which, values, strict=True):
+            now[i] = value
+        return stepped(*now, step=step, length=how["length"], batch=how["batch"])
+
+    outs, changes = jax.jvp(moved, [primals[i] for i in which], list(dots.values()))
+    return outs, {k: changes[k] for k in step.floats(0, None)}
 
 
 def _for_each(dot: Any, shape: tuple[int, ...], size: int) -> Any:
@@ -238,7 +159,7 @@ def _reordered(closed: Any, order: Sequence[int]) -> Any:
 
 
 def _cotangents(
-    args: Sequence[Any], unknown: Mapping[int, Any], sent: Mapping[int, Any], *, step: _Step, **how: Any
+    args: Sequence[Any], unknown: Mapping[int, Any], sent: Mapping[int, Any], *, step: Step, **how: Any
 ) -> dict[int, Any]:
     """Cotangents of the operands that are unknown (by number: their shape), in which the recurrence is linear."""
     jaxpr, c, n = step.jaxpr, step.n_carried, len(args)
@@ -276,7 +197,7 @@ def _cotangents(
     zero = [jnp.zeros((*batch, size), jaxpr.in_avals[i].dtype) for i in (*range(c), *shared)]
     operands = [sent.get(k, zero[k]) for k in range(c)] + zero[c:]
     operands += [args[i] for i in own] + [sent[k] for k in emitted] + [args[i] for i in common]
-    backward = _Step(_reordered(closed, order), n_sums, len(own) + len(emitted), not step.reverse)
+    backward = Step(_reordered(closed, order), n_sums, len(own) + len(emitted), not step.reverse)
     made = _bind(operands, backward, **how)
     found = dict(zip([*range(c), *shared, *inputs], made, strict=True))
     return {i: _summed(found[i], shape, lead=int(i in inputs)) for i, shape in unknown.items()}
@@ -288,7 +209,7 @@ def _summed(values: Any, shape: tuple[int, ...], lead: int) -> Any:
     return jnp.sum(values, axis=axes, keepdims=True) if axes else values
 
 
-def _lanes(size: int, args: Sequence[Any], dims: Sequence[Any], *, step: _Step, batch: Any, **how: Any) -> Any:
+def _lanes(size: int, args: Sequence[Any], dims: Sequence[Any], *, step: Step, batch: Any, **how: Any) -> Any:
     """Operands with one more batch axis, behind that of the steps; parameters; where results have it."""
     front = (step.n_carried, step.n_inputs)
     axes = [int(front[0] <= i < front[0] + front[1]) for i in range(len(args))]
@@ -300,11 +221,11 @@ def _lanes(size: int, args: Sequence[Any], dims: Sequence[Any], *, step: _Step, 
     return moved, {"step": step, "batch": (size, *batch), **how}, outs
 
 
-def _pruned(used: Sequence[bool], *, step: _Step, **how: Any) -> tuple[list[bool], dict[str, Any]]:
+def _pruned(used: Sequence[bool], *, step: Step, **how: Any) -> tuple[list[bool], dict[str, Any]]:
     """Which operands are needed where only some results of the steps are, and the parameters then."""
     wanted = [True] * step.n_carried + list(used[step.n_carried :])
     jaxpr, taken = prune(step.jaxpr, wanted, [k < step.n_carried for k in range(len(step.jaxpr.in_avals))])
-    return taken, {"step": _Step(jaxpr, step.n_carried, sum(step.split(taken)[1]), step.reverse), **how}
+    return taken, {"step": Step(jaxpr, step.n_carried, sum(step.split(taken)[1]), step.reverse), **how}
 
 
 define_recurrence(_recurrence_p, _changes, _cotangents, _lanes, _pruned)
@@ -331,10 +252,11 @@ def recurrence(
 ) -> tuple[S, Y]:
     """Run a function that treats each neuron by itself step after step: `jax.lax.scan` in one call.
 
-    Natively some neurons go through all steps before the next ones do, so that what passes from step to step stays in
-    the cache, and what derivatives need of each step is written and read once. The same values up to rounding. Where
-    an array has another shape or type, an operation goes across neurons or has a rule of `jax.custom_vjp`, it is
-    `jax.lax.scan`.
+    Neurons may meet in `spike_matmul`, or in a product of a row with a matrix, if no step changes the matrix. Natively
+    some neurons, or some lanes, go through all steps before the next ones do, so that what passes from step to step
+    stays in the cache, and what derivatives need of each step is written and read once. The same values up to
+    rounding. Where an array has another shape or type, another operation goes across neurons or one has a rule of
+    `jax.custom_vjp`, it is `jax.lax.scan`; so are derivatives by a matrix.
 
     Args:
         function: Takes (state, input of the step), returns (new state, result of the step); arrays (n,).
@@ -370,7 +292,9 @@ def recurrence(
     fits = fits and all(x.shape[0] == length for x in rows) and not _has_backward_rule(closed.jaxpr)
     arrays = [*leaves, *jax.tree.leaves(one), *closed.out_avals]
     fits &= bool(closed.out_avals) and all(x.shape == (size,) and x.dtype in _DTYPES for x in arrays)
-    fits &= all(jnp.shape(x) in ((), (size,)) and jnp.asarray(x).dtype in _DTYPES for x in closed.consts)
+    fits &= all(
+        (jnp.shape(x) in ((), (size,)) or jnp.ndim(x) == 2) and jnp.asarray(x).dtype in _DTYPES for x in closed.consts
+    )
     fits &= all(new.dtype == old.dtype for new, old in zip(closed.out_avals, leaves, strict=False))
     if not fits or not any(isinstance(x, jax.core.Tracer) for x in (*leaves, *rows, *closed.consts)):
         return in_jax()
@@ -379,7 +303,7 @@ def recurrence(
     pure = jax.make_jaxpr(lambda *xs: jax.core.eval_jaxpr(closed.jaxpr, xs[n:], *xs[:n]))(
         *closed.in_avals, *closed.consts
     )
-    step = _Step(pure, len(leaves), len(rows), reverse=False)
+    step = Step(pure, len(leaves), len(rows), reverse=False)
     results: list[Array] = _bind((*leaves, *rows, *closed.consts), step, length, (), native=True)
     done: tuple[S, Y] = jax.tree.unflatten(jax.tree.structure(shape), results)
     return done

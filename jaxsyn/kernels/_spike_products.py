@@ -80,7 +80,21 @@ _OUTER = define_call("spike_gradient", _infer_outer, _outer, _chosen(_OUTER_EVEN
 define_bilinear(_MATMUL, _OUTER, _matmul, _outer)
 
 
-def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool) -> Array:
+@jax.custom_jvp
+def _of_moving(x: Array, moving: Array, w: Array) -> Array:
+    """Product of spikes that have no changes, with the changes of the same as numbers."""
+    results: list[Array] = _MATMUL.bind(x, w, n=w.shape[0], swap=False, native=True)
+    return results[0]
+
+
+@_of_moving.defjvp
+def _of_moving_jvp(primals: Any, changes: Any) -> Any:
+    (x, moving, w), (_, d_moving, d_w) = primals, changes
+    params = {"n": w.shape[0], "swap": False}
+    return _of_moving(x, moving, w), _matmul(d_moving, w, **params)[0] + _MATMUL.bind(x, d_w, **params, native=True)[0]
+
+
+def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool, moving: Array | None = None) -> Array:
     """Spikes times a matrix, y = x w, for few spikes or many.
 
     Natively the value and the derivative by `w` cost as much as there are entries of x that are not zero, or what a
@@ -93,6 +107,7 @@ def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool) -> Array:
             w, (..., n), which need not be 0 and 1.
         w: Matrix, float (n, m).
         native: Use the native CPU kernel where the computation runs on a CPU.
+        moving: The same spikes as numbers, (..., n), whose changes are those of x; their values need not be there.
     Returns:
         Products, shape (..., m), dtype of w.
     Raises:
@@ -115,5 +130,8 @@ def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool) -> Array:
         )
     if native and w.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(f"w: got {w.dtype}, native kernels take float32 or float64; pass native=False")
-    results: list[Array] = _MATMUL.bind(x, w, n=w.shape[0], swap=False, native=require_native(native))
+    native = require_native(native)
+    if moving is not None and native:
+        return _of_moving(x, moving, w)
+    results: list[Array] = _MATMUL.bind(x if moving is None else moving, w, n=w.shape[0], swap=False, native=native)
     return results[0]

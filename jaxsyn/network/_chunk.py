@@ -11,14 +11,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .. import kernels
 from .._core import Array, float_dtype
+from ..connect import BoundDense
 from ..stimuli import AbstractWaveform
+from ._arrivals import Emitted, arrivals_of, ticks_of, unrolled, with_past
 from ._carriers import Carriers, with_carrier
 from ._components import Component, relays, vectorizes
-from ._group import Emission, GroupState
+from ._group import Emission, Group, GroupState
 from ._link import AbstractLink, SparseLink, TransformLink, number, spread
 from ._network import Network, NetworkState
 from ._step import Mode, Moment, Prepared, placed
@@ -79,7 +80,8 @@ class Chunk(eqx.Module):
                     _add(events[link.target], receptor, arrivals[:, k])
             if relays(net, part):
                 (g,) = part.groups
-                emissions[g] = events[g].get("", jnp.zeros((self.n_steps, net.groups[g].size), float_dtype()))
+                nothing = jnp.zeros((self.n_steps, net.groups[g].size), float_dtype())
+                emissions[g] = Emitted(events[g].get("", nothing))
             else:
                 inner = tuple(net.links[i] for i in part.inner)
                 rest = _Rest(eqx.tree_at(lambda n: n.links, net, ()), self.prepared, state, (currents, events))
@@ -87,7 +89,7 @@ class Chunk(eqx.Module):
                 own = {i: carriers[i] for i in part.inner if i in carriers}
                 batch = self.mode.axis_name is not None  # a rule for derivatives cannot name the batch axis under jit
                 (ends, link_ends, emitted, kept), own = (
-                    (_scan(inner, rest, (), fixed), own) if batch else _stepped(inner, own, rest, fixed)
+                    (_scan(inner, rest, (), fixed, moving=True), own) if batch else _stepped(inner, own, rest, fixed)
                 )
                 carriers |= own
                 for g, end, values in zip(part.groups, ends, emitted, strict=True):
@@ -97,9 +99,9 @@ class Chunk(eqx.Module):
                 samples |= kept
             for g in part.groups:
                 history = _history(net, part, g)
-                groups[g] = _remember(groups[g], state.groups[g], emissions[g], state.tick, history)
+                groups[g] = _remember(groups[g], state.groups[g], emissions[g].values, state.tick, history)
         after = NetworkState(state.tick + self.n_steps, tuple(groups), tuple(links), stimuli)
-        return after, carriers, emissions, samples
+        return after, carriers, [one.values for one in emissions], samples
 
     def _external(self, state: NetworkState, inputs: Mapping[str, Array]) -> Any:
         """Stimuli and inputs of all steps: state of the stimuli, currents and events of each group."""
@@ -141,56 +143,6 @@ class Chunk(eqx.Module):
         return end.stimuli, currents, events
 
 
-def arrivals_of(
-    net: Network, link: AbstractLink, state: NetworkState, index: int, emitted: Array, *, spikes_only: bool = False
-) -> Array:
-    """Arrivals over link number `index` in all steps, (steps, receptors, n), from what its source emitted in them."""
-    n_steps, n = emitted.shape[0], net.groups[link.source].size
-    history, slots = _with_past(net, link, state, emitted, as_bits=spikes_only)
-    if isinstance(link, SparseLink):
-        ticks, history = _ticks(slots, n_steps), number(history, n)
-        how = {"marked": net.groups[link.source].marks, "native": net.native}
-        zero = [jnp.zeros(link.graph.n_post, float_dtype())] * len(link.receptors)
-        return jax.vmap(lambda tick: jnp.stack(link.deliver_values(zero, history, tick, link.first, **how)))(ticks)
-    assert isinstance(link, TransformLink)
-    rows, before, size = history, state.links[index], net.groups[link.target].size
-
-    def own(rows: Array) -> Array:
-        return rows if link.n_sources == n else rows[:, link.first : link.first + link.n_sources]
-
-    if link.delays is not None:
-        first = slots - 1 - np.arange(link.delays.low, link.delays.high + 1)
-        ages = [jax.lax.slice_in_dim(history, start, start + n_steps) for start in first.tolist()]
-        sent = jnp.stack([own(age) for age in ages], axis=1).reshape(n_steps, -1)
-    else:
-        if slots > 1:
-            rows = jax.lax.dynamic_slice_in_dim(history, slots - 1 - link.delay_steps, n_steps)
-        sent = own(rows)
-
-    def deliver(row: Array) -> Array:
-        return link.deliver(before, row, size, training=False, axis_name=None, native=net.native)[0]
-
-    return jax.vmap(deliver)(sent)
-
-
-def _with_past(
-    net: Network, link: AbstractLink, state: NetworkState, emitted: Array, *, as_bits: bool
-) -> tuple[Array, int]:
-    """What a link may read in a chunk: emissions of the last steps before it and in it; how many steps it looks at."""
-    ring = state.groups[link.source].values
-    if ring is None or link.slots == 1:
-        return emitted, 1
-    past = _unrolled(ring, state.tick)
-    if as_bits and emitted.dtype == jnp.uint32 and isinstance(link, TransformLink):
-        return jnp.concatenate([kernels.pack(past > 0, native=net.native), emitted]), ring.shape[0]
-    return jnp.concatenate([past, number(emitted, net.groups[link.source].size)]), ring.shape[0]
-
-
-def _ticks(slots: int, n_steps: int) -> Array:
-    """Where the steps of a chunk stand in a history of so many slots."""
-    return jnp.arange(slots - 1, slots - 1 + n_steps, dtype=jnp.int32)
-
-
 class _Rest(eqx.Module):
     """What stepping a component depends on besides its inner links: the network without links, and what came before."""
 
@@ -212,8 +164,11 @@ class _Fixed(eqx.Module):
         self.n_steps, self.mode, self.sample, self.part = chunk.n_steps, chunk.mode, chunk.sample, part
 
 
-def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed) -> Any:
-    """Step a component; `more` is added to the arrivals of a group, (steps, n), by group and receptor."""
+def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed, *, moving: bool) -> Any:
+    """Step a component; `more` is added to the arrivals of a group, (steps, n), by group and receptor.
+
+    What is only spikes leaves the loop as numbers too where it is `moving`, that is, where these have derivatives.
+    """
     part, state = fixed.part, rest.state
     net = eqx.tree_at(lambda n: n.links, rest.net, links)
     currents, events = rest.drive
@@ -221,34 +176,46 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
     for g, receptor, rows in more:
         _add(xs[part.groups.index(g)][1], receptor, rows)
 
-    def one(carry: Any, x: Any, *, native: bool | None = None) -> Any:
+    def one(carry: Any, x: Any, *, inside: bool = False) -> Any:
         now = list(state.groups)
         for g, own in zip(part.groups, carry[1], strict=True):
             now[g] = own
-        moment = Moment(net, rest.prepared, NetworkState(carry[0], tuple(now), carry[2], {}), fixed.mode, native=native)
+        moment = Moment(net, rest.prepared, NetworkState(carry[0], tuple(now), carry[2], {}), fixed.mode, inside=inside)
         for g, (current, arriving) in zip(part.groups, x, strict=True):
             moment.currents[g] = 0.0 if current is None else current
             moment.events[g] = dict(arriving)
         after = moment.advance(part.groups)
-        kept = [_emitted(moment.emissions[g]) for g in part.groups]
+        kept = [_emitted(net.groups[g], moment.emissions[g], moving=moving) for g in part.groups]
         mine = tuple(after.groups[g] for g in part.groups)
         return (after.tick, mine, after.links), (kept, fixed.sample(part, after))
 
     start = tuple(_carried(state.groups[g], state.tick, _history(net, part, g, links)) for g in part.groups)
-    if not part.inner and fixed.n_steps > _FEW:
+    before = tuple(state.links[i] for i in part.inner)
+    if _by_neuron(net, part, links) and fixed.n_steps > _FEW:
 
         def alone(own: Any, x: Any) -> Any:
-            (_, own, _), out = one((state.tick, own, ()), x, native=False)
-            return own, out
+            own = tuple(_with_row(group, jnp.expand_dims) for group in own)
+            (_, own, _), out = one((state.tick, own, before), x, inside=True)
+            return tuple(_with_row(group, jnp.squeeze) for group in own), out
 
         size = net.groups[part.groups[0]].size
         each = jax.tree.map(lambda x: x if x.ndim == 2 else jnp.broadcast_to(x[:, None], (x.shape[0], size)), xs)
-        ends, (emitted, samples) = kernels.recurrence(alone, fixed.n_steps, size, start, each, native=net.native)
-        return ends, (), emitted, samples
-    carry = (state.tick, start, tuple(state.links[i] for i in part.inner))
+        rows = tuple(_with_row(group, jnp.squeeze) for group in start)
+        ends, (emitted, samples) = kernels.recurrence(alone, fixed.n_steps, size, rows, each, native=net.native)
+        return tuple(_with_row(group, jnp.expand_dims) for group in ends), before, _numbers(emitted), samples
+    carry = (state.tick, start, before)
     unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1
     (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
-    return ends, link_ends, emitted, samples
+    return ends, link_ends, _numbers(emitted), samples
+
+
+def _by_neuron(net: Network, part: Component, links: Sequence[AbstractLink]) -> bool:
+    """Whether the neurons of a component can go through a chunk in one call: they meet in products alone, if at all."""
+    if not net.native or float_dtype() != jnp.float32:
+        return False
+    if len(part.groups) > 1 or _history(net, part, part.groups[0], links) == "ring":
+        return False
+    return all(isinstance(k, TransformLink) and isinstance(k.transform, BoundDense) for k in links)
 
 
 @eqx.filter_custom_jvp
@@ -258,7 +225,7 @@ def _stepped(links: tuple[AbstractLink, ...], carriers: Carriers, rest: _Rest, f
     Its derivative by the inner links is one product over all steps: what a change of a weight adds to the arrivals
     follows from the emissions, which are known by then.
     """
-    return _scan(links, rest, (), fixed), carriers
+    return _scan(links, rest, (), fixed, moving=False), carriers
 
 
 @_stepped.def_jvp  # type: ignore[untyped-decorator]
@@ -278,34 +245,35 @@ def _stepped_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
     def run(moving: Any, zeros: list[Array]) -> Any:
         own_links, own_rest = eqx.combine(moving, (links, rest))
         more = [(g, receptor, rows) for (g, receptor), rows in zip(places, zeros, strict=True)]
-        return _scan(own_links, own_rest, more, fixed)
+        return _scan(own_links, own_rest, more, fixed, moving=True)
 
     out, push = jax.linearize(run, moving, zeros)
     emitted = dict(zip(fixed.part.groups, out[2], strict=True))
     changes = [_change(links[n], d_links[n], rest, inner[n], emitted[links[n].source]) for n in own]
     d_carriers = dict(d_carriers)
     for n in passed:
-        change, d_carriers[inner[n]] = _passed_change(links[n], d_carriers[inner[n]], rest, emitted[links[n].source])
+        values = emitted[links[n].source].values
+        change, d_carriers[inner[n]] = _passed_change(links[n], d_carriers[inner[n]], rest, values)
         changes.append(change)
     added = [rows[:, k] for rows in changes for k in range(rows.shape[1])]
     return (out, carriers), (jax.tree.map(_without_float0, push(d_moving, added)), d_carriers)
 
 
-def _change(link: AbstractLink, d_link: Any, rest: _Rest, index: int, emitted: Array) -> Array:
+def _change(link: AbstractLink, d_link: Any, rest: _Rest, index: int, emitted: Emitted) -> Array:
     """What a change of a link adds to its arrivals in all steps, (steps, receptors, n)."""
     moving = jax.tree.map(lambda d, x: None if d is None else x, d_link, link, is_leaf=_is_none)
 
     def arrive(moving: Any) -> Array:
-        return arrivals_of(rest.net, eqx.combine(moving, link), rest.state, index, emitted)
+        return arrivals_of(rest.net, eqx.combine(moving, link), rest.state, index, emitted.read_by(link).fixed())
 
     change: Array = jax.jvp(arrive, (moving,), (d_link,))[1]
     return change
 
 
-def _passed_change(link: SparseLink, way: Array, rest: _Rest, emitted: Array) -> tuple[Array, Array]:
+def _passed_change(link: SparseLink, way: Array, rest: _Rest, values: Array) -> tuple[Array, Array]:
     """The same for the change of its weights that a carrier brings, and that change."""
-    history, slots = _with_past(rest.net, link, rest.state, emitted, as_bits=False)
-    sent = jax.vmap(lambda tick: link.sent(history, tick, link.first))(_ticks(slots, emitted.shape[0]))
+    history, slots = with_past(rest.net, link, rest.state, values, as_bits=False)
+    sent = jax.vmap(lambda tick: link.sent(history, tick, link.first))(ticks_of(slots, values.shape[0]))
     graph, marks = link.graph, sent if rest.net.groups[link.source].marks else None
     return kernels.carried_change(
         *(graph.row_ptr, graph.post, marks, link.gain * sent, way), n_post=graph.n_post, native=rest.net.native
@@ -347,18 +315,26 @@ def _plus(a: Array, b: Array) -> Array:
     return a + b
 
 
-def _emitted(emission: Emission) -> Array:
-    return emission.spikes if emission.values is None else emission.values
+def _emitted(group: Group, emission: Emission, *, moving: bool) -> tuple[Any, Any]:
+    """Numbers and truth values of what was emitted, as far as they are wanted."""
+    if emission.values is None:
+        return emission.spikes, None
+    marks = emission.spikes if group.all_or_none else None
+    return emission.values if moving or marks is None else None, marks
 
 
-def _unrolled(ring: Array, tick: Array) -> Array:
-    """The emissions of a ring in the order of time, without the oldest, (slots - 1, n)."""
-    slots = ring.shape[0]
-    return ring[(tick - jnp.arange(slots - 2, -1, -1, dtype=jnp.int32)) % slots]
+def _numbers(emitted: Sequence[tuple[Any, Any]]) -> list[Emitted]:
+    """What was emitted, its numbers made of truth values where there are none."""
+    return [Emitted(marks.astype(float_dtype()) if values is None else values, marks) for values, marks in emitted]
 
 
 def _with_ring(state: GroupState, ring: Array | None) -> GroupState:
     return GroupState(state.membrane, state.clamp, state.ids, state.counts, ring, state.peak)
+
+
+def _with_row(state: GroupState, change: Callable[..., Array]) -> GroupState:
+    """The state with its ring of one emission as a row, or that row as a ring."""
+    return state if state.values is None else _with_ring(state, change(state.values, 0))
 
 
 def _carried(state: GroupState, tick: Array, history: str) -> GroupState:
@@ -374,7 +350,10 @@ def _remember(state: GroupState, before: GroupState, emitted: Array, tick: Array
     if ring is None or history == "ring":
         return state
     slots, n_steps = ring.shape[0], emitted.shape[0]
-    all_of_them = jnp.concatenate([_unrolled(ring, tick), number(emitted, ring.shape[1])])
-    last = slots + n_steps - 2  # where the emission of the last step stands
+    tail = number(emitted[max(0, n_steps - slots) :], ring.shape[1])
+    if n_steps < slots:
+        tail = jnp.concatenate([unrolled(ring, tick)[n_steps - 1 :], tail])
+    if history == "last" and slots == 2 and state.values is not None:  # no step reads the one before the last
+        tail = jnp.concatenate([jax.lax.stop_gradient(tail[:1]), state.values])
     age = (tick + n_steps - jnp.arange(slots, dtype=jnp.int32)) % slots
-    return _with_ring(state, all_of_them[last - age])
+    return _with_ring(state, tail[slots - 1 - age])

@@ -174,6 +174,12 @@ class Group(eqx.Module):
         form = None if self.surrogate is None else type(self.surrogate).__call__
         return self.continuous and form is AbstractSurrogate.__call__
 
+    @property
+    def all_or_none(self) -> bool:
+        """Whether emissions that are numbers are all 0 or 1, and no 0 is marked."""
+        form = None if self.surrogate is None else type(self.surrogate).__call__
+        return form is AbstractSurrogate.__call__ and not self.neuron.graded and not self.marks
+
     def marked(self, spikes: Array, gap: Array) -> Array:
         """Spikes as numbers with gradient, as they are or marked."""
         if not self.marks:

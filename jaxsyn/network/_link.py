@@ -253,11 +253,21 @@ class TransformLink(AbstractLink):
         return row[self.first : self.first + self.n_sources]
 
     def deliver(
-        self, state: LinkState, sent: Array, size: int, *, training: bool, axis_name: str | None, native: bool
+        self,
+        state: LinkState,
+        sent: Array,
+        size: int,
+        *,
+        training: bool,
+        axis_name: str | None,
+        native: bool,
+        moving: Array | None = None,
     ) -> tuple[Array, LinkState]:
-        """Arrivals for the whole target group, (1, size), of numbers or bool that were sent."""
+        """Arrivals for the whole target group, (1, size), of what was sent; see `kernels.spike_matmul`."""
         statistics = state.statistics
-        if isinstance(self.transform, BoundDense | BoundDelayedDense) and self.by_events:
+        if isinstance(self.transform, BoundDense) and self.by_events:
+            out = self.transform.of_spikes(sent, native=native, moving=moving)
+        elif isinstance(self.transform, BoundDelayedDense) and self.by_events:
             out = self.transform.of_spikes(sent, native=native)
         else:
             out, statistics = self.transform(

@@ -89,9 +89,11 @@ class Moment:
     """Working values of one step: what comes from outside, and the parts of the state as they become new."""
 
     def __init__(
-        self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode, *, native: bool | None = None
+        self, net: Network, prepared: Prepared, state: NetworkState, mode: Mode, *, inside: bool = False
     ) -> None:
-        self.native = net.native if native is None else native
+        self.native = net.native
+        self.inside = inside  # of a program, which has no others in it
+        self.programs = net.native and not inside
         self.net, self.prepared, self.before, self.mode, self.tick = net, prepared, state, mode, state.tick + 1
         self.groups, self.links = list(state.groups), list(state.links)
         self.stimuli: dict[str, Any] = {}
@@ -108,7 +110,7 @@ class Moment:
         values = {}
         for name, bound in self.net.stimuli.items():
             if name not in self.late:
-                native = self.native and bound.stimulus.independent
+                native = self.programs and bound.stimulus.independent
                 before = self.before.stimuli[name]
                 self.stimuli[name], values[name] = kernels.elementwise(
                     *(self._sample(name), bound.size, before), native=native, threads=self.net.threads
@@ -193,7 +195,7 @@ class Moment:
             after, value = draw(state[0])
             return (after, state[1] + value), ()
 
-        native, threads, before = self.native, self.net.threads, self.before.stimuli[name]
+        native, threads, before = self.programs, self.net.threads, self.before.stimuli[name]
         if total is None:
             self.stimuli[name], value = kernels.elementwise(draw, part.size, before, native=native, threads=threads)
             return spread(value, part.first, size)
@@ -234,13 +236,13 @@ class Moment:
                 return recur(group, membrane, sum(jumps, start=current))
             return integrate(group, self.prepared.groups[g], membrane, clamp, current, jumps, net.dt_ms)
 
-        if group.surrogate is not None:  # derivatives keep what goes in, and compute the rest again in one pass
+        if group.surrogate is not None and not self.inside:  # derivatives keep what goes in, and compute the rest again
             advance = jax.checkpoint(advance, prevent_cse=False)
         # Of the few operations of discrete neurons XLA makes one loop with the stacks that derivatives live on.
         by_program = group.continuous or not any(g.carries_values for g in net.groups)
         parts, emission = kernels.elementwise(
             *(advance, group.size, (state.membrane, state.clamp), current, list(arrivals.values())),
-            native=self.native and by_program,
+            native=self.programs and by_program,
             threads=net.threads,
         )
         state = _with(state, *parts)
@@ -254,7 +256,7 @@ class Moment:
                 spikes = without_gradient(_numbers(emission)[first : first + size], _refusal(net, link))
                 self.amplitudes[i], self.links[i] = link.release(self.links[i], spikes, self.tick, net.dt_ms)
         if self.mode.exchange is None:
-            self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=self.native)
+            self.groups[g] = emit(group, state, emission, self.tick, after=self.reads[g], native=self.programs)
             self.links = [remember(k, self.amplitudes.pop(i, None), self.tick) for i, k in enumerate(self.links)]
 
     def sent(self) -> Sent:
@@ -287,7 +289,7 @@ class Moment:
         if arrivals:
             rest = {r: old[r] for r in arrivals}
             new |= kernels.elementwise(
-                *(arrive, group.size, rest, arrivals), native=self.native, threads=self.net.threads
+                *(arrive, group.size, rest, arrivals), native=self.programs, threads=self.net.threads
             )[0]
         receptors = {r: new.get(r, s) for r, s in state.membrane.receptors.items()}
         self.groups[g] = _with(state, MembraneState(state.membrane.neuron, receptors), state.clamp)

@@ -105,6 +105,50 @@ def test_currents_for_all_and_for_each_neuron_add_up(order: tuple[str, ...]) -> 
     np.testing.assert_allclose(together, trace({"all": js.stimuli.Constant("E", I_pA=total)}, {}), rtol=1e-5)
 
 
+def test_populations_that_reach_each_other_run_in_one_call() -> None:
+    """Four dense projections between two populations of one group, with a readout: values and all gradients."""
+    surrogate, spread = js.surrogate.SuperSpike(k=5.0), js.connect.Normal(0.1, 0.4)
+    cell = js.neurons.DiscreteLIF(decay=0.8, threshold=0.6)
+    cells = {"e": js.Population(cell, 9, surrogate=surrogate), "i": js.Population(cell, 5, surrogate=surrogate)}
+    pairs = [(a, b) for a in cells for b in cells]
+    links = {
+        f"{a}_{b}": js.Projection(a, b, js.connect.Dense(weight=spread, bias=a == "i"), delay_ms=1.0) for a, b in pairs
+    }
+    links["out"] = js.Projection("i", "out", js.connect.Dense(weight=spread), delay_ms=1.0)
+    net = js.Network(cells | {"out": js.Population(js.neurons.LeakyIntegrator(), 3)}, links, dt_ms=1.0)
+    batch = jnp.asarray(np.random.default_rng(3).normal(0.3, 0.5, (20, T, 9)), jnp.float32)
+    weights, rest = eqx.partition(net, js.train.trainable(net, parameters=["e.decay", "i.decay", "out.decay"]))
+
+    def loss(weights: Any, run: Any, batch: Any) -> Any:
+        return jnp.sum(jax.vmap(lambda x: run(eqx.combine(weights, rest), {"e": x}))(batch) ** 2)
+
+    def by_chunks(net: js.Network, given: dict[str, Any]) -> jax.Array:
+        record, state, total = [js.record.State("out.v"), js.record.Spikes("e")], None, []
+        for part in (slice(0, 14), slice(14, T)):  # derivatives go through the state in between
+            x = given["e"][part]
+            state, out = js.run(net, x.shape[0], state=state, inputs={"e": x}, record=record)
+            total.append(jnp.sum(out["out.v"], axis=1) + jnp.sum(out["spikes"]["e"], axis=1))
+        return jnp.concatenate(total)
+
+    def by_steps(net: js.Network, given: dict[str, Any]) -> jax.Array:
+        _, out = stepped(net, given)
+        name = next(name for name in out if "e" in name.split("+"))
+        return jnp.sum(out["out"], axis=1) + jnp.sum(out[name][:, :9], axis=1)
+
+    chunks = jax.jit(jax.value_and_grad(lambda w, x: loss(w, by_chunks, x)))
+    text = chunks.lower(weights, batch).as_text()
+    assert ("jaxsyn_recurrence" in text and "jaxsyn_spike_outer" in text) or not elementwise_supported()
+    (value, own), (wanted, expected) = (
+        jax.jit(jax.value_and_grad(lambda w, x, run=run: loss(w, run, x)))(weights, batch)
+        for run in (by_chunks, by_steps)
+    )
+    np.testing.assert_allclose(value, wanted, rtol=1e-4)
+    scale = max(float(jnp.max(jnp.abs(g))) for g in jax.tree.leaves(expected))
+    for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(expected), strict=True):
+        assert float(jnp.max(jnp.abs(a - b))) < 1e-4 * scale
+        assert float(jnp.max(jnp.abs(b))) > 0
+
+
 def test_a_run_in_two_parts_is_the_run_in_one() -> None:
     net = network()
     given = inputs()

@@ -11,7 +11,9 @@
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
+#include "products.h"
 #include "share.h"
 #include "threads.h"
 #include "xla/ffi/api/ffi.h"
@@ -219,46 +221,147 @@ ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi
 
 // Roles of the operands of a recurrence: the number of the result that replaces it from step to step, or one of these.
 constexpr int32_t kEachStep = -1, kSame = -2;
-constexpr int64_t kTile = 1024;  // neurons that go through all steps together: what they carry stays in the cache
+constexpr int64_t kTile = 1024;      // neurons that go through all steps together: what they carry stays in the cache
+constexpr int64_t kTileOfLanes = 16; // lanes that do where a matrix is multiplied with: it serves them all
 constexpr int64_t kPoolShare = 1 << 18;  // blocks times words of code for which the pool is asked for help
+constexpr int kMaxStages = 8;
 
-// A program step after step. Operands and results of each step have the axes (steps, n), the others (n,); the first
-// `carried` results replace operands, so that after the last step they hold what it left.
-ffi::Error Recurrence(ffi::ThreadPool pool, ffi::AnyBuffer uniforms, ffi::RemainingArgs operands,
-                      ffi::RemainingRets results, Code code, int64_t digest, Code roles, int64_t n, int64_t steps,
-                      int32_t carried, int32_t reverse) {
-  const int n_operands = static_cast<int>(operands.size()), n_results = static_cast<int>(results.size());
-  const int n_streams = n_operands + n_results;
-  if (n_results == 0 || n_streams > kMaxStreams) return Invalid("jaxsyn: a recurrence has too many arrays");
-  if (static_cast<int>(roles.size()) != n_operands || carried > n_results) return Invalid(kBadShapes);
+// A product between two stages of a step, of all entries from `first` on of a stream, added up from `place` on.
+struct Coupling {
+  int32_t stage, from, to, first, place, by_events;
+  const float* matrix;
+  int64_t n, m;
+};
+
 #if defined(JAXSYN_MACHINE)
+// A program step after step: stages of code with products between them, on arrays of the steps or of the neurons.
+struct Steps {
   struct Row {
     uint8_t* data;
     const uint8_t* start;  // what stands in `data` before the first step, if it has to be brought there
     int64_t width, stride;
   };
+  Function stages[kMaxStages];
   Row rows[kMaxStreams];
-  bool good = true;
+  Coupling couplings[kMaxStages];
+  int n_stages, n_couplings, n_operands, n_streams, n_scratch;  // the last streams are scratch
+  int64_t n, lane, steps, tile_size;
+  bool reverse;
+
+  int64_t tiles() const { return (n + tile_size - 1) / tile_size; }
+
+  // All steps of the neurons of one tile.
+  void RunTile(int64_t number, const int32_t* vectors) const {
+    const int64_t first = number * tile_size, count = std::min(n - first, tile_size);
+    for (int k = 0; k < n_operands; ++k) {
+      const Row& r = rows[k];
+      if (r.start != nullptr) std::memcpy(r.data + first * r.width, r.start + first * r.width, count * r.width);
+    }
+    const int n_arrays = n_streams - n_scratch;
+    const int64_t padded = (count + kBlock - 1) / kBlock * kBlock;
+    static thread_local std::vector<int32_t> scratch;
+    scratch.assign(n_scratch * padded, 0);
+    void* table[kMaxStreams];
+    for (int k = 0; k < n_scratch; ++k) table[n_arrays + k] = scratch.data() + k * padded;
+    for (int64_t s = 0; s < steps; ++s) {
+      const int64_t step = reverse ? steps - 1 - s : s;
+      for (int k = 0; k < n_arrays; ++k) table[k] = rows[k].data + step * rows[k].stride + first * rows[k].width;
+      for (int stage = 0; stage < n_stages; ++stage) {
+        if (stages[stage] != nullptr) RunStage(stages[stage], table, vectors, count);
+        for (int c = 0; c < n_couplings; ++c) {
+          const Coupling& one = couplings[c];
+          if (one.stage != stage) continue;
+          jaxsyn::MultiplyRows(static_cast<const float*>(table[one.from]) + one.first, one.matrix, one.n, one.m,
+                               count / lane, lane, one.by_events != 0, static_cast<float*>(table[one.to]) + one.place);
+        }
+      }
+    }
+  }
+
+ private:
+  // One stage of one step; the last, partial block runs on copies.
+  void RunStage(Function function, void* const* table, const int32_t* vectors, int64_t count) const {
+    const int64_t blocks = count / kBlock, rest = count % kBlock;
+    if (blocks > 0) function(table, vectors, blocks, 0, 0);
+    if (rest == 0) return;
+    alignas(64) int32_t block[kMaxStreams][kBlock];
+    void* copies[kMaxStreams];
+    const auto place = [&](int k) { return static_cast<uint8_t*>(table[k]) + blocks * kBlock * Width(k); };
+    for (int k = 0; k < n_streams; ++k) {  // results too: a stage leaves those of the others as they are
+      copies[k] = block[k];
+      std::memcpy(block[k], place(k), rest * Width(k));
+    }
+    function(copies, vectors, 1, 0, 0);
+    for (int k = n_operands; k < n_streams; ++k) std::memcpy(place(k), block[k], rest * Width(k));
+  }
+
+  int64_t Width(int k) const { return k < n_streams - n_scratch ? rows[k].width : sizeof(int32_t); }
+};
+#endif
+
+// Operands and results of each step have the axes (steps, n), the others (n,), the last operands are matrices; the
+// first `carried` results replace operands, so that after the last step they hold what it left. The code is that of
+// `lengths.size()` stages, one after the other.
+ffi::Error Recurrence(ffi::ThreadPool pool, ffi::AnyBuffer uniforms, ffi::RemainingArgs operands,
+                      ffi::RemainingRets results, Code code, Code lengths, Code digests, Code couplings, Code roles,
+                      int64_t n, int64_t lane, int64_t steps, int32_t carried, int32_t reverse, int32_t n_scratch) {
+  constexpr int kWords = 6;  // of the description of a product
+  const int n_stages = static_cast<int>(lengths.size()), n_results = static_cast<int>(results.size());
+  const int n_couplings = static_cast<int>(couplings.size()) / kWords;
+  const int n_operands = static_cast<int>(operands.size()) - n_couplings;
+  const int n_streams = n_operands + n_results + n_scratch;
+  if (n_operands < 0 || n_results == 0 || n_scratch < 0 || n_streams > kMaxStreams || n_stages > kMaxStages ||
+      n_couplings > kMaxStages) {
+    return Invalid("jaxsyn: a recurrence has too many arrays or stages");
+  }
+  if (static_cast<int>(roles.size()) != n_operands || carried > n_results || digests.size() != 2 * lengths.size()) {
+    return Invalid(kBadShapes);
+  }
+#if defined(JAXSYN_MACHINE)
+  Steps run;
+  run.n_stages = n_stages, run.n_couplings = n_couplings, run.n_scratch = n_scratch;
+  run.n_operands = n_operands, run.n_streams = n_streams;
+  run.n = n, run.lane = lane, run.steps = steps, run.reverse = reverse != 0;
+  run.tile_size = n_couplings > 0 ? kTileOfLanes * lane : kTile;
+  bool good = lane > 0 && n % lane == 0;
   const auto row = [&](const ffi::AnyBuffer& buffer, bool each_step) {
     const int64_t width = buffer.element_type() == ffi::PRED ? 1 : sizeof(int32_t);
     good = good && static_cast<int64_t>(buffer.element_count()) == (each_step ? n * steps : n);
-    return Row{static_cast<uint8_t*>(buffer.untyped_data()), nullptr, width, each_step ? n * width : 0};
+    return Steps::Row{static_cast<uint8_t*>(buffer.untyped_data()), nullptr, width, each_step ? n * width : 0};
   };
   for (int k = 0; k < n_results; ++k) {
-    rows[n_operands + k] = row(**results.get<ffi::AnyBuffer>(k), k >= carried);
+    run.rows[n_operands + k] = row(**results.get<ffi::AnyBuffer>(k), k >= carried);
   }
   for (int k = 0; k < n_operands; ++k) {
-    rows[k] = row(*operands.get<ffi::AnyBuffer>(k), roles[k] == kEachStep);
+    run.rows[k] = row(*operands.get<ffi::AnyBuffer>(k), roles[k] == kEachStep);
     if (roles[k] < 0) continue;
     if (roles[k] >= carried) return Invalid(kBadShapes);
-    const uint8_t* start = rows[k].data;
-    rows[k] = rows[n_operands + roles[k]];
-    if (start != rows[k].data) rows[k].start = start;
+    const uint8_t* start = run.rows[k].data;
+    run.rows[k] = run.rows[n_operands + roles[k]];
+    if (start != run.rows[k].data) run.rows[k].start = start;
+  }
+  for (int c = 0; c < n_couplings; ++c) {
+    const int32_t* words = couplings.begin() + c * kWords;
+    const ffi::AnyBuffer matrix = *operands.get<ffi::AnyBuffer>(n_operands + c);
+    const Dims dims = matrix.dimensions();
+    if (dims.size() != 2 || matrix.element_type() != ffi::F32) return Invalid(kBadShapes);
+    run.couplings[c] = Coupling{words[0], words[1], words[2], words[3], words[4], words[5],
+                                static_cast<const float*>(matrix.untyped_data()), dims[0], dims[1]};
+    const Coupling& one = run.couplings[c];
+    good = good && 0 <= one.from && one.from < n_streams && n_operands + n_results <= one.to && one.to < n_streams &&
+           0 <= one.first && one.first + one.n <= lane && 0 <= one.place && one.place + one.m <= lane;
   }
   const int64_t n_uniforms = static_cast<int64_t>(uniforms.element_count());
   if (!good || n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
-  const Function function = Find(digest, code);
-  if (function == nullptr) return ffi::Error::Internal("jaxsyn: this system gives no executable memory");
+  const int32_t* begin = code.begin();
+  for (int k = 0; k < n_stages; begin += lengths[k++]) {
+    run.stages[k] = nullptr;
+    if (lengths[k] == 0) continue;
+    int64_t digest;
+    std::memcpy(&digest, digests.begin() + 2 * k, sizeof(digest));
+    run.stages[k] = Find(digest, Code(begin, lengths[k]));
+    if (run.stages[k] == nullptr) return ffi::Error::Internal("jaxsyn: this system gives no executable memory");
+  }
 
   alignas(64) int32_t numbers[kCounted + kMaxUniforms * kLanes];
   for (int k = 0; k < kCounted; ++k) numbers[k] = k;
@@ -266,39 +369,15 @@ ffi::Error Recurrence(ffi::ThreadPool pool, ffi::AnyBuffer uniforms, ffi::Remain
   const int32_t* values = static_cast<const int32_t*>(uniforms.untyped_data());
   for (int64_t u = 0; u < n_uniforms; ++u) std::fill_n(vectors + u * kLanes, kLanes, values[u]);
 
-  const auto tile = [&](int64_t number) {
-    const int64_t first = number * kTile, count = std::min(n - first, kTile);
-    const int64_t blocks = count / kBlock, rest = count % kBlock;
-    for (int k = 0; k < n_operands; ++k) {
-      const Row& r = rows[k];
-      if (r.start != nullptr) std::memcpy(r.data + first * r.width, r.start + first * r.width, count * r.width);
-    }
-    void* table[kMaxStreams];
-    alignas(64) int32_t block[kMaxStreams][kBlock];  // the last, partial block runs on copies
-    for (int64_t s = 0; s < steps; ++s) {
-      const int64_t step = reverse != 0 ? steps - 1 - s : s;
-      for (int k = 0; k < n_streams; ++k) table[k] = rows[k].data + step * rows[k].stride + first * rows[k].width;
-      if (blocks > 0) function(table, vectors, blocks, 0, 0);
-      if (rest == 0) continue;
-      for (int k = 0; k < n_streams; ++k) {
-        table[k] = static_cast<uint8_t*>(table[k]) + blocks * kBlock * rows[k].width;
-        if (k < n_operands) std::memcpy(block[k], table[k], rest * rows[k].width);
-      }
-      void* copies[kMaxStreams];
-      for (int k = 0; k < n_streams; ++k) copies[k] = block[k];
-      function(copies, vectors, 1, 0, 0);
-      for (int k = n_operands; k < n_streams; ++k) std::memcpy(table[k], block[k], rest * rows[k].width);
-    }
-  };
-  const int64_t tiles = (n + kTile - 1) / kTile;
-  if (n / kBlock * steps * static_cast<int64_t>(code.size()) < kPoolShare) {
-    for (int64_t number = 0; number < tiles; ++number) tile(number);
+  const auto tile = [&](int64_t number) { run.RunTile(number, vectors); };
+  if (n_couplings == 0 && n / kBlock * steps * static_cast<int64_t>(code.size()) < kPoolShare) {
+    for (int64_t number = 0; number < run.tiles(); ++number) tile(number);
   } else {
-    jaxsyn::Share(pool, tiles, tile);
+    jaxsyn::Share(pool, run.tiles(), tile);
   }
   return ffi::Error::Success();
 #else
-  (void)pool, (void)uniforms, (void)code, (void)digest, (void)n, (void)steps, (void)reverse;
+  (void)pool, (void)uniforms, (void)code, (void)couplings, (void)n, (void)lane, (void)steps, (void)reverse;
   return Invalid("jaxsyn: elementwise programs are for x86-64");
 #endif
 }
@@ -340,9 +419,13 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_recurrence, Recurrence,
                                   .RemainingArgs()
                                   .RemainingRets()
                                   .Attr<Code>("code")
-                                  .Attr<int64_t>("digest")
+                                  .Attr<Code>("lengths")
+                                  .Attr<Code>("digests")
+                                  .Attr<Code>("couplings")
                                   .Attr<Code>("roles")
                                   .Attr<int64_t>("size")
+                                  .Attr<int64_t>("lane")
                                   .Attr<int64_t>("length")
                                   .Attr<int32_t>("carried")
-                                  .Attr<int32_t>("reverse"));
+                                  .Attr<int32_t>("reverse")
+                                  .Attr<int32_t>("n_scratch"));

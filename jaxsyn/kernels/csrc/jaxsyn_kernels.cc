@@ -42,7 +42,6 @@ namespace {
 using Dims = ffi::Span<const int64_t>;
 using IntBuffer = ffi::Buffer<ffi::S32>;
 using BoolBuffer = ffi::Buffer<ffi::PRED>;
-using WordBuffer = ffi::Buffer<ffi::U32>;
 
 constexpr int kMaxBatchRank = 8;
 constexpr int kMaxReceptors = 64;
@@ -872,31 +871,6 @@ ffi::Error Tally(IntBuffer total, BoolBuffer spikes, IntBuffer ids, IntBuffer co
   return ffi::Error::Success();
 }
 
-ffi::Error Pack(BoolBuffer spikes, ffi::Result<WordBuffer> words) {
-  const int64_t n = FromEnd(spikes.dimensions(), 1), width = FromEnd(words->dimensions(), 1);
-  if (width != (n + 31) / 32) return Invalid("jaxsyn: pack needs ceil(n / 32) words");
-  const int64_t lanes = width == 0 ? 0 : static_cast<int64_t>(words->element_count()) / width;
-  const uint8_t* bytes = static_cast<const uint8_t*>(spikes.untyped_data());
-  uint32_t* out = words->typed_data();
-  for (int64_t lane = 0; lane < lanes; ++lane, bytes += n, out += width) {
-    for (int64_t w = 0; w < width; ++w) {
-      uint64_t eight[4] = {0, 0, 0, 0};
-      const int64_t left = std::min<int64_t>(32, n - 32 * w);
-      if (left == 32) {
-        std::memcpy(eight, bytes + 32 * w, 32);
-      } else {
-        std::memcpy(eight, bytes + 32 * w, static_cast<size_t>(left));
-      }
-      uint32_t word = 0;
-      for (int q = 0; q < 4; ++q) {  // eight bytes of 0 or 1: the product collects them in its top byte
-        word |= static_cast<uint32_t>((eight[q] * UINT64_C(0x0102040810204080)) >> 56) << (8 * q);
-      }
-      out[w] = word;
-    }
-  }
-  return ffi::Error::Success();
-}
-
 // Results alias the operands, so that nothing is left to do; XLA has to have the values in memory, computed once.
 ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
   for (size_t i = 0; i < settled.size(); ++i) {
@@ -913,14 +887,13 @@ ffi::Error Settle(ffi::RemainingArgs values, ffi::RemainingRets settled) {
 
 extern "C" {
 // Raised with every change of an operand list, so that a library left from an earlier build is not used.
-JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 10; }
+JAXSYN_EXPORT int32_t jaxsyn_kernels_version() { return 11; }
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_push(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pull(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_outer(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_deliver(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_emit(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_tally(XLA_FFI_CallFrame* frame);
-JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pack(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_settle(XLA_FFI_CallFrame* frame);
 }
 
@@ -984,7 +957,5 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_tally, Tally,
                                   .Arg<IntBuffer>()
                                   .Arg<IntBuffer>()
                                   .Ret<IntBuffer>());
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_pack, Pack, ffi::Ffi::Bind().Arg<BoolBuffer>().Ret<WordBuffer>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_settle, Settle, ffi::Ffi::Bind().RemainingArgs().RemainingRets());

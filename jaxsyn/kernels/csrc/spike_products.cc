@@ -1,4 +1,4 @@
-// Products of spikes with dense matrices, event by event: an entry that is zero costs nothing.
+// Spikes as bits, and products of spikes with dense matrices, event by event: an entry that is zero costs nothing.
 //
 //   product: y[r, :] = sum_i x[r, i] w[i, :]        outer: w[i, :] = sum_r x[r, i] g[r, :]
 //
@@ -7,11 +7,13 @@
 // shared with the thread pool of the computation that the call belongs to.
 
 #include <algorithm>
+#include <bitset>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 #include <vector>
 
+#include "products.h"
 #include "share.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -88,29 +90,38 @@ T* Scratch(int64_t size) {
   return memory.data();
 }
 
+// Rows and shares of entries that are not zero from which a product is dense.
+constexpr int64_t kFewRows = 4;
+constexpr double kDenseShare = 0.25;
+
 #define JAXSYN_LEVEL 0
 #define JAXSYN_MOST 2
+#define JAXSYN_ROWS 1
 namespace baseline {
 #include "spike_products.inc"
 }
 #undef JAXSYN_LEVEL
 #undef JAXSYN_MOST
+#undef JAXSYN_ROWS
 
 #if JAXSYN_X86
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,fma")
 #define JAXSYN_LEVEL 1
 #define JAXSYN_MOST 4
+#define JAXSYN_ROWS 4
 namespace avx2 {
 #include "spike_products.inc"
 }
 #undef JAXSYN_LEVEL
 #undef JAXSYN_MOST
+#undef JAXSYN_ROWS
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
 #define JAXSYN_LEVEL 2
 #define JAXSYN_MOST 16
+#define JAXSYN_ROWS 8
 namespace avx512 {
 #include "spike_products.inc"
 }
@@ -121,7 +132,7 @@ int Level() {
     __builtin_cpu_init();
     const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return wide ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
+    return wide ? 2 : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
   }();
   return level;
 }
@@ -131,6 +142,7 @@ int Level() { return 0; }
 
 constexpr int64_t kWorthSharing = 1 << 14;  // entries of x below which one thread is faster
 constexpr int64_t kRowsOfTask = 64, kFewestInputs = 128, kMostInputs = 1024;
+constexpr int64_t kPacked = 1 << 18;  // truth values of a share of packing
 
 #if JAXSYN_X86
 #define JAXSYN_BEST(function, ...)                              \
@@ -234,12 +246,46 @@ ffi::Error SpikeOuter(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBuffer g, 
   });
 }
 
+ffi::Error Pack(ffi::ThreadPool pool, ffi::Buffer<ffi::PRED> spikes, ffi::Result<ffi::Buffer<ffi::U32>> words) {
+  const Dims dims = spikes.dimensions(), packed = words->dimensions();
+  const int64_t n = dims[dims.size() - 1], width = packed[packed.size() - 1];
+  if (width != (n + 31) / 32) return ffi::Error::InvalidArgument("jaxsyn: pack needs ceil(n / 32) words");
+  const int64_t rows = LeadingSize(dims), share = std::max<int64_t>(1, kPacked / std::max<int64_t>(1, n));
+  const auto work = [&](int64_t task) {
+    const int64_t first = task * share, many = std::min(rows - first, share);
+    JAXSYN_BEST(PackRows, spikes.typed_data() + first * n, n, many, words->typed_data() + first * width)
+  };
+  const int64_t tasks = (rows + share - 1) / share;
+  if (tasks < 2) {
+    for (int64_t k = 0; k < tasks; ++k) work(k);
+  } else {
+    jaxsyn::Share(pool, tasks, work);
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
+namespace jaxsyn {
+
+void MultiplyRows(const float* x, const float* w, int64_t n, int64_t m, int64_t rows, int64_t stride, bool by_events,
+                  float* y) {
+  JAXSYN_BEST(MultiplyRows, x, w, n, m, rows, stride, by_events, y)
+}
+
+}  // namespace jaxsyn
+
 extern "C" {
+JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_pack(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_spike_matmul(XLA_FFI_CallFrame* frame);
 JAXSYN_EXPORT XLA_FFI_Error* jaxsyn_spike_outer(XLA_FFI_CallFrame* frame);
 }
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_pack, Pack,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::PRED>>()
+                                  .Ret<ffi::Buffer<ffi::U32>>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxsyn_spike_matmul, SpikeMatmul,
                               ffi::Ffi::Bind()
