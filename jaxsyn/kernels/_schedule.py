@@ -13,6 +13,12 @@ class Value(NamedTuple):
     op: str
     operands: tuple[int, ...]
 
+    def reads(self) -> tuple[int, ...]:
+        """Values that it is computed from; of a product (_stages.py) the second operand is its number."""
+        if self.op == "operand":
+            return ()
+        return self.operands[:1] if self.op == "product" else tuple(n for n in self.operands if n >= 0)
+
 
 class Operation(NamedTuple):
     """An operation, or (op "region") others that are done only where a mask holds for some neuron."""
@@ -86,13 +92,13 @@ def schedule(values: Sequence[Value], stores: Sequence[Store], replaced: dict[in
             done.update(members)
             stack.pop()
 
-    for n in _needed(values, results):
+    for n in needed_values(values, results):
         if n not in region_of:
             emit(n)
     return _with_stores(items, stores, replaced)
 
 
-def _needed(values: Sequence[Value], results: Sequence[int]) -> list[int]:
+def needed_values(values: Sequence[Value], results: Sequence[int]) -> list[int]:
     """Numbers of the values that the results depend on, ascending."""
     wanted: set[int] = set()
     stack = list(results)
@@ -100,7 +106,7 @@ def _needed(values: Sequence[Value], results: Sequence[int]) -> list[int]:
         n = stack.pop()
         if n >= 0 and n not in wanted:
             wanted.add(n)
-            stack += () if values[n].op == "operand" else values[n].operands
+            stack += values[n].reads()
     return sorted(wanted)
 
 
@@ -125,7 +131,7 @@ def _regions(values: list[Value], results: Sequence[int]) -> dict[int, list[int]
 
     Masks in the order in which they are computed: a later one often asks for more of what an earlier one has.
     """
-    order = _needed(values, results)
+    order = needed_values(values, results)
     masks = {values[n].operands[0] for n in order if values[n].op == "select" and values[n].operands[0] >= 0}
     for mask in sorted(masks):
         _see_through(values, _only_where(values, results, mask, set()), mask)
@@ -145,16 +151,16 @@ def program_cost(values: Sequence[Value], results: Sequence[int]) -> tuple[int, 
     """Cost of what is done for each neuron, and of what is skipped for blocks in which no neuron needs it."""
     values = list(values)
     skipped = {n for members in _regions(values, results).values() for n in members}
-    done = {n for n in _needed(values, results) if values[n].op not in ("operand", "index")} - skipped
+    done = {n for n in needed_values(values, results) if values[n].op not in ("operand", "index")} - skipped
     return _cost(values, done), _cost(values, skipped)
 
 
 def _only_where(values: Sequence[Value], results: Sequence[int], mask: int, fixed: set[int]) -> set[int]:
     """Operations whose results matter only where the mask holds; not those in `fixed`."""
-    order = _needed(values, results)
+    order = needed_values(values, results)
     users: dict[int, list[int]] = {}
     for n in order:
-        for o in () if values[n].op == "operand" else values[n].operands:
+        for o in values[n].reads():
             users.setdefault(o, []).append(n)
 
     def only_then(user: int, n: int) -> bool:
@@ -172,7 +178,7 @@ def _only_where(values: Sequence[Value], results: Sequence[int], mask: int, fixe
 
 def _chosen(values: Sequence[Value], results: Sequence[int], mask: int, regions: dict[int, list[int]]) -> set[int]:
     """The same without what stands in other regions, and without what can only be done after the choice."""
-    order = _needed(values, results)
+    order = needed_values(values, results)
     fixed = {n for members in regions.values() for n in members}
     while True:
         chosen = _only_where(values, results, mask, fixed)
@@ -191,8 +197,7 @@ def _later(values: Sequence[Value], order: Sequence[int], chosen: set[int], regi
     while True:
         before = len(later)
         for n in order:
-            operands = () if values[n].op == "operand" else values[n].operands
-            if n not in chosen and any(o in chosen or o in later for o in operands):
+            if n not in chosen and any(o in chosen or o in later for o in values[n].reads()):
                 later.add(n)
         for mask, members in regions.items():
             if mask in later or not later.isdisjoint(members):

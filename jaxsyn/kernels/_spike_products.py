@@ -128,6 +128,10 @@ def spike_matmul(x: ArrayLike, w: ArrayLike, *, native: bool, moving: Array | No
         raise ValueError(
             f"x, w: got {x.dtype} and {w.dtype}, must be bool, uint32 (bits) or one float dtype; cast with astype"
         )
+    if moving is not None and (moving.shape, moving.dtype) != ((*x.shape[:-1], w.shape[0]), w.dtype):
+        raise ValueError(
+            f"moving: got {moving.dtype}{list(moving.shape)}, must be the spikes of x as {w.dtype}, (..., {w.shape[0]})"
+        )
     if native and w.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(f"w: got {w.dtype}, native kernels take float32 or float64; pass native=False")
     native = require_native(native)

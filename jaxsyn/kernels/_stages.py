@@ -7,7 +7,7 @@ import numpy as np
 
 from ._elementwise import MOST_ARRAYS, MOST_UNIFORMS, compiled, word
 from ._program import CALLS, Tracer, Unsupported
-from ._schedule import Store, Value
+from ._schedule import Store, Value, needed_values
 
 _MOST_STAGES = 8  # kMaxStages in csrc/elementwise.cc
 # What leaves values as they are where there are as many of them afterwards.
@@ -49,13 +49,13 @@ class Walk:
 
     def _equation(self, eqn: Any, inputs: list[Any]) -> list[Any] | None:
         name, params, out = eqn.primitive.name, eqn.params, eqn.outvars[0].aval
-        kind = inputs[0][0] if inputs else ""
+        kind, kinds = inputs[0][0] if inputs else "", {quantity[0] for quantity in inputs}
         if name == "jaxsyn_spike_product" and kind in ("value", "part") and not params["swap"]:
             return [self._product(inputs[0], inputs[1], 0, by_events=True)]
-        if name == "dot_general" and "uniform" in (kind, inputs[1][0]) and (kind, inputs[1][0]) != ("uniform",) * 2:
+        if name == "dot_general" and kinds in ({"value", "uniform"}, {"part", "uniform"}):
             (axes, others), lanes = params["dimension_numbers"]
             (x, matrix), axis = (inputs, others) if kind != "uniform" else (inputs[::-1], axes)
-            if len(axis) != 1 or any(lanes) or x[0] not in ("value", "part") or out.ndim != 1:
+            if len(axis) != 1 or any(lanes) or out.ndim != 1:
                 raise Unsupported(name)
             return [self._product(x, matrix, axis[0], by_events=False)]
         if kind in ("value", "part") and name in _RESHAPES and out.size == eqn.invars[0].aval.size:
@@ -66,7 +66,7 @@ class Walk:
             return [inputs[0]]
         if kind in ("value", "part", "sums") and name == "pad":
             return [self._padded(inputs, params["padding_config"])]
-        if name not in CALLS and any(quantity[0] in ("part", "sums") for quantity in inputs):
+        if name not in CALLS and kinds & {"part", "sums"}:
             raise Unsupported(f"{name} of some of the neurons")
         return None
 
@@ -138,12 +138,12 @@ def stages(walk: Walk, results: Sequence[int], truths: Sequence[bool], replaced:
     needed. What a later stage or a product needs passes through scratch arrays.
     """
     tracer, values, n_operands = walk.tracer, walk.tracer.values, len(walk.tracer.operands)
-    wanted = _needed(values, results)
+    wanted = needed_values(values, results)
     products = [n for n in wanted if values[n].op == "product"]
     made = _stages_of(values, wanted, results)
     ends = dict(made)  # the last stage that reads a value
     for n in wanted:
-        for o in _reads(values[n]):
+        for o in values[n].reads():
             ends[o] = max(ends[o], made[n])
     operand_of = {v.operands[0]: n for n, v in enumerate(values) if v.op == "operand"}
     when = [max(made[n], ends.get(operand_of[replaced[r]], 0) if r in replaced else 0) for r, n in enumerate(results)]
@@ -192,39 +192,20 @@ def stages(walk: Walk, results: Sequence[int], truths: Sequence[bool], replaced:
     )
 
 
-def _reads(value: Value) -> tuple[int, ...]:
-    """Values that an operation reads."""
-    if value.op in ("operand", "index"):
-        return ()
-    return value.operands[:1] if value.op == "product" else tuple(n for n in value.operands if n >= 0)
-
-
 def _stages_of(values: Sequence[Value], wanted: Sequence[int], results: Sequence[int]) -> dict[int, int]:
     """In which stage each value is computed; products before the stage that they are said to be in."""
     earliest: dict[int, int] = {}
     for n in wanted:
-        before = max((earliest[o] for o in _reads(values[n])), default=0)
+        before = max((earliest[o] for o in values[n].reads()), default=0)
         earliest[n] = before + (values[n].op == "product")
     made: dict[int, int] = {n: earliest[n] for n in wanted if n in results or values[n].op == "product"}
     for n in reversed(wanted):
         if values[n].op == "operand":
             made[n] = 0
-        for o in _reads(values[n]):
+        for o in values[n].reads():
             at = made[n] - (values[n].op == "product")
             made[o] = earliest[o] if values[o].op == "product" else min(made.get(o, at), at)
     return made
-
-
-def _needed(values: Sequence[Value], results: Sequence[int]) -> list[int]:
-    """Values that results depend on, ascending."""
-    wanted: set[int] = set()
-    stack = list(results)
-    while stack:
-        n = stack.pop()
-        if n not in wanted:
-            wanted.add(n)
-            stack += _reads(values[n])
-    return sorted(wanted)
 
 
 def _copied(values: list[Value], n: int) -> int:

@@ -82,6 +82,7 @@ def in_one_call(*args: Any, step: Step, length: int, batch: tuple[int, ...]) -> 
             stands_for[id(kept[-1])] = i
             quantities.append(tracer.operand(kept[-1]))
         numbers = [tracer.read(out) for out in tracer.walk(jaxpr.jaxpr, jaxpr.consts, quantities)]
+        numbers = [n if n >= 0 else tracer.op("or", n, n) for n in numbers]  # what all neurons share, for each of them
         if not all(id(x) in stands_for for x in tracer.operands) or any(v.op == "index" for v in tracer.values):
             raise Unsupported("arrays that are not operands")
         used = [stands_for[id(x)] for x in tracer.operands]

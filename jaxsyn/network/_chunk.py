@@ -190,22 +190,14 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
         return (after.tick, mine, after.links), (kept, fixed.sample(part, after))
 
     start = tuple(_carried(state.groups[g], state.tick, _history(net, part, g, links)) for g in part.groups)
-    before = tuple(state.links[i] for i in part.inner)
+    carry = (state.tick, start, tuple(state.links[i] for i in part.inner))
     if _by_neuron(net, part, links) and fixed.n_steps > _FEW:
-
-        def alone(own: Any, x: Any) -> Any:
-            own = tuple(_with_row(group, jnp.expand_dims) for group in own)
-            (_, own, _), out = one((state.tick, own, before), x, inside=True)
-            return tuple(_with_row(group, jnp.squeeze) for group in own), out
-
-        size = net.groups[part.groups[0]].size
-        each = jax.tree.map(lambda x: x if x.ndim == 2 else jnp.broadcast_to(x[:, None], (x.shape[0], size)), xs)
-        rows = tuple(_with_row(group, jnp.squeeze) for group in start)
-        ends, (emitted, samples) = kernels.recurrence(alone, fixed.n_steps, size, rows, each, native=net.native)
-        return tuple(_with_row(group, jnp.expand_dims) for group in ends), before, _numbers(emitted), samples
-    carry = (state.tick, start, before)
-    unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1
-    (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
+        (_, ends, link_ends), (emitted, samples) = _in_one_call(
+            functools.partial(one, inside=True), carry, xs, fixed.n_steps, net.groups[part.groups[0]].size
+        )
+    else:
+        unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1
+        (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
     return ends, link_ends, _numbers(emitted), samples
 
 
@@ -216,6 +208,24 @@ def _by_neuron(net: Network, part: Component, links: Sequence[AbstractLink]) -> 
     if len(part.groups) > 1 or _history(net, part, part.groups[0], links) == "ring":
         return False
     return all(isinstance(k, TransformLink) and isinstance(k.transform, BoundDense) for k in links)
+
+
+def _in_one_call(one: Callable[..., Any], carry: Any, xs: Any, n_steps: int, size: int) -> Any:
+    """`jax.lax.scan` over the steps of one group natively; a ring of its last emission comes out with two of them."""
+    tick, (group,), links = carry
+    ring = group.values
+
+    def alone(own: Any, x: Any) -> Any:
+        own_state, emissions = own
+        now = _with_ring(own_state, emissions[0][None] if emissions else None)
+        (_, (after,), _), out = one((tick, (now,), links), x)
+        return (_with_ring(after, None), (after.values[0], emissions[0]) if emissions else ()), out
+
+    each = jax.tree.map(lambda x: x if x.ndim == 2 else jnp.broadcast_to(x[:, None], (n_steps, size)), xs)
+    own: tuple[GroupState, tuple[Array, ...]] = (_with_ring(group, None), () if ring is None else (ring[0], ring[0]))
+    (end, emissions), out = kernels.recurrence(alone, n_steps, size, own, each, native=True)
+    ring = jnp.stack(emissions[::-1]) if emissions else None
+    return (tick + n_steps, (_with_ring(end, ring),), links), out
 
 
 @eqx.filter_custom_jvp
@@ -332,11 +342,6 @@ def _with_ring(state: GroupState, ring: Array | None) -> GroupState:
     return GroupState(state.membrane, state.clamp, state.ids, state.counts, ring, state.peak)
 
 
-def _with_row(state: GroupState, change: Callable[..., Array]) -> GroupState:
-    """The state with its ring of one emission as a row, or that row as a ring."""
-    return state if state.values is None else _with_ring(state, change(state.values, 0))
-
-
 def _carried(state: GroupState, tick: Array, history: str) -> GroupState:
     """The state with as much history as the steps need."""
     if state.values is None or history == "ring":
@@ -353,7 +358,7 @@ def _remember(state: GroupState, before: GroupState, emitted: Array, tick: Array
     tail = number(emitted[max(0, n_steps - slots) :], ring.shape[1])
     if n_steps < slots:
         tail = jnp.concatenate([unrolled(ring, tick)[n_steps - 1 :], tail])
-    if history == "last" and slots == 2 and state.values is not None:  # no step reads the one before the last
-        tail = jnp.concatenate([jax.lax.stop_gradient(tail[:1]), state.values])
+    if history == "last" and state.values is not None and state.values.shape == ring.shape:  # came out with as many
+        tail = state.values
     age = (tick + n_steps - jnp.arange(slots, dtype=jnp.int32)) % slots
     return _with_ring(state, tail[slots - 1 - age])

@@ -169,16 +169,19 @@ class Group(eqx.Module):
         return hard_spike(gap, self.name) if self.surrogate is None else self.surrogate(gap)
 
     @property
+    def _hard(self) -> bool:
+        """Whether there is a surrogate, and spikes are 0 or 1 all the same."""
+        return self.surrogate is not None and type(self.surrogate).__call__ is AbstractSurrogate.__call__
+
+    @property
     def marks(self) -> bool:
         """Whether emissions of 0 with the derivative 0 are written -0.0: sparse links carry no gradient to them."""
-        form = None if self.surrogate is None else type(self.surrogate).__call__
-        return self.continuous and form is AbstractSurrogate.__call__
+        return self.continuous and self._hard
 
     @property
     def all_or_none(self) -> bool:
         """Whether emissions that are numbers are all 0 or 1, and no 0 is marked."""
-        form = None if self.surrogate is None else type(self.surrogate).__call__
-        return form is AbstractSurrogate.__call__ and not self.neuron.graded and not self.marks
+        return self._hard and not self.marks and not self.neuron.graded
 
     def marked(self, spikes: Array, gap: Array) -> Array:
         """Spikes as numbers with gradient, as they are or marked."""

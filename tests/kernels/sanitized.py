@@ -123,10 +123,24 @@ def recurrences() -> None:
         jax.block_until_ready(lanes(jnp.zeros((3, n)), x))
 
 
+def coupled_recurrences() -> None:
+    def total(w: jax.Array, V: jax.Array, x: jax.Array, *, marked: bool) -> jax.Array:
+        def step(V: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+            sums = kernels.spike_matmul(V > 0.5, w, native=True) if marked else jnp.tanh(V) @ w
+            return 0.9 * V + sums + x, V
+
+        return jnp.sum(kernels.recurrence(step, x.shape[0], x.shape[1], V, x, native=True)[0] ** 2)
+
+    for n, lanes, marked in itertools.product((1, 33, 130), (1, 3, 17), (True, False)):
+        w, x = (owned(np.full(shape, 0.1, np.float32)) for shape in ((n, n), (lanes, 40, n)))
+        run = jax.vmap(jax.grad(lambda *args, marked=marked: total(*args, marked=marked), (0, 1, 2)), (None, 0, 0))
+        jax.block_until_ready(jax.jit(run)(w, owned(np.ones((lanes, n), np.float32)), x))
+
+
 def main() -> None:
     if not kernels.native_available():
         raise SystemExit(kernels.native_status())
-    for part in (deliveries, bad_delivery, trilinear, spikes, programs, recurrences):
+    for part in (deliveries, bad_delivery, trilinear, spikes, programs, recurrences, coupled_recurrences):
         part()
     print("ok")
 

@@ -12,36 +12,13 @@ import pytest
 from jaxsyn import kernels
 from jaxsyn.kernels._library import elementwise_supported
 from jaxsyn.surrogate import SuperSpike
+from tests.kernels import scans
+from tests.kernels.scans import compiled, normal, run
 
 pytestmark = pytest.mark.skipif(not elementwise_supported(), reason="no elementwise programs on this machine")
 
 SPIKE = SuperSpike(k=10.0)
-
-
-def run(native, function, state, inputs):
-    length, size = inputs.shape
-    if native:
-        return kernels.recurrence(function, length, size, state, inputs, native=True)
-    return jax.lax.scan(function, state, inputs)
-
-
-def compiled(function, *args):
-    """Results in one call and by a scan, and how many recurrences the first has."""
-    text = jax.jit(functools.partial(function, True)).lower(*args).as_text()
-    got, expected = (jax.jit(functools.partial(function, native))(*args) for native in (True, False))
-    return got, expected, text.count("@jaxsyn_recurrence")
-
-
-def assert_close(got, expected, rtol=2e-5):
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        assert a.shape == b.shape
-        assert a.dtype == b.dtype
-        scale = float(jnp.max(jnp.abs(b.astype(float)), initial=0.0))
-        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=rtol, atol=rtol * scale)
-
-
-def normal(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+assert_close = functools.partial(scans.assert_close, rtol=2e-5)  # sums in another order
 
 
 def leaky(matrix, decay, state, x):

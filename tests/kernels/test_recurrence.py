@@ -6,39 +6,13 @@ import hypothesis
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from jaxsyn import kernels
 from jaxsyn.surrogate import SuperSpike
+from tests.kernels.scans import assert_close, compiled, normal, run
 
 pytestmark = pytest.mark.usefixtures("instruction_set")
-
-
-def run(native, function, state, inputs):
-    length, size = jax.tree.leaves(inputs)[0].shape
-    if native:
-        return kernels.recurrence(function, length, size, state, inputs, native=True)
-    return jax.lax.scan(function, state, inputs)
-
-
-def compiled(function, *args):
-    """Results in one call and by a scan, and how many recurrences the first has."""
-    text = jax.jit(functools.partial(function, True)).lower(*args).as_text()
-    got, expected = (jax.jit(functools.partial(function, native))(*args) for native in (True, False))
-    return got, expected, text.count("@jaxsyn_recurrence")
-
-
-def assert_close(got, expected, rtol=2e-6):
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        assert a.dtype == b.dtype
-        assert a.shape == b.shape
-        scale = float(jnp.max(jnp.abs(b.astype(float)), initial=0.0))
-        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=rtol, atol=rtol * scale)
-
-
-def normal(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def neuron(decay, threshold, state, x):
@@ -81,6 +55,19 @@ def test_results_that_need_no_operation():
     got, expected, calls = compiled(both, normal(9, 5, 40), state)
     assert calls == 1
     assert_close(got, expected, rtol=0.0)
+
+
+def test_results_that_all_neurons_share_beside_others():
+    def both(native, c, x):
+        def step(v, x):
+            u = 0.9 * v + jnp.tanh(x)
+            return u, (jnp.full_like(x, 2.0), u * x, jnp.zeros_like(x) + c)
+
+        return run(native, step, jnp.zeros(40), x)
+
+    got, expected, calls = compiled(both, jnp.float32(3.0), normal(1, 5, 40))
+    assert calls == 1
+    assert_close(got, expected)
 
 
 def loss(native, decay, threshold, state, x, weights):

@@ -84,6 +84,34 @@ def test_lanes_and_derivatives_are_those_of_the_dense_product(native: bool) -> N
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-3), derive(own), derive(dense))
 
 
+@each_form
+def test_values_come_from_the_spikes_and_changes_from_the_same_as_numbers(native: bool) -> None:
+    """Alone, in a batch, and second derivatives, against the product of the numbers."""
+    rng = np.random.default_rng(4)
+    u, w, way = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((6, 30), (30, 11), (6, 30)))
+
+    def loss(u: jax.Array, w: jax.Array, own: bool) -> jax.Array:
+        values = jnp.where(u > 0.5, 1.0, 0.0) + (jnp.tanh(u) - jax.lax.stop_gradient(jnp.tanh(u)))
+        moving = values + 7.0 if own and native else values  # native values are those of the marks alone
+        y = kernels.spike_matmul(u > 0.5, w, native=native, moving=moving) if own else values @ w
+        return jnp.sum(jnp.sin(y))
+
+    for derive in (
+        lambda own: jax.jit(jax.value_and_grad(lambda u, w: loss(u, w, own), (0, 1)))(u, w),
+        lambda own: jax.jvp(jax.grad(lambda u: loss(u, w, own)), (u,), (way,)),
+        lambda own: jax.vmap(jax.value_and_grad(lambda u: loss(u, w, own)))(u),
+        lambda own: jax.vmap(jax.grad(lambda w: loss(u, w, own)))(jnp.stack([w, 2 * w])),
+    ):
+        for a, b in zip(jax.tree.leaves(derive(True)), jax.tree.leaves(derive(False)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_numbers_that_do_not_fit_the_spikes_are_refused() -> None:
+    for moving in (jnp.zeros((2, 3)), jnp.zeros((2, 4), jnp.int32)):
+        with pytest.raises(ValueError, match=r"moving: got .*must be the spikes of x as float32, \(\.\.\., 4\)"):
+            kernels.spike_matmul(jnp.zeros((2, 4), bool), jnp.zeros((4, 2)), native=False, moving=moving)
+
+
 @needs_native
 def test_work_shared_by_threads_gives_the_bits_of_one() -> None:
     """The whole has enough entries to be shared by the threads of the computation, each part is summed by one."""

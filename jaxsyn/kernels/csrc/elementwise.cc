@@ -221,8 +221,8 @@ ffi::Error Elementwise(ffi::AnyBuffer uniforms, ffi::RemainingArgs operands, ffi
 
 // Roles of the operands of a recurrence: the number of the result that replaces it from step to step, or one of these.
 constexpr int32_t kEachStep = -1, kSame = -2;
-constexpr int64_t kTile = 1024;      // neurons that go through all steps together: what they carry stays in the cache
-constexpr int64_t kTileOfLanes = 16; // lanes that do where a matrix is multiplied with: it serves them all
+constexpr int64_t kTile = 1024;       // neurons that go through all steps together: what they carry stays in the cache
+constexpr int64_t kTileOfLanes = 16;  // lanes that do where a matrix is multiplied with: it serves them all
 constexpr int64_t kPoolShare = 1 << 18;  // blocks times words of code for which the pool is asked for help
 constexpr int kMaxStages = 8;
 
@@ -352,7 +352,12 @@ ffi::Error Recurrence(ffi::ThreadPool pool, ffi::AnyBuffer uniforms, ffi::Remain
            0 <= one.first && one.first + one.n <= lane && 0 <= one.place && one.place + one.m <= lane;
   }
   const int64_t n_uniforms = static_cast<int64_t>(uniforms.element_count());
-  if (!good || n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
+  int64_t n_words = 0;
+  for (const int32_t length : lengths) {
+    good = good && length >= 0;
+    n_words += length;
+  }
+  if (!good || n_words != static_cast<int64_t>(code.size()) || n_uniforms > kMaxUniforms) return Invalid(kBadShapes);
   const int32_t* begin = code.begin();
   for (int k = 0; k < n_stages; begin += lengths[k++]) {
     run.stages[k] = nullptr;
