@@ -14,6 +14,7 @@ from ..network import Chunk, Component, Mode, Network, NetworkState, carried, co
 from ._plan import Kept, Plan, stack_blocks
 
 _LONGEST_STRIDE = 64
+_SHORTEST = 20  # steps of a chunk below which its calls and copies cost more than the memory is worth
 _LONG = 2048  # steps from which derivatives compute a chunk twice again
 
 
@@ -40,14 +41,14 @@ class How(NamedTuple):
 
 
 def chunk_length(n_steps: int, stride: int, truncate: int | None = None, history: float = 0.0) -> int:
-    """Steps of a chunk, a multiple of `stride` that divides `truncate`: about half the square root of all.
+    """Steps of a chunk, a multiple of `stride` that divides `truncate`: about half the square root of all, at least 20.
 
     A backward pass stores the state at the start of each chunk and everything of one chunk, so that it stores least
     there; more where the state holds emissions of earlier steps, `history` times as many numbers as the rest of it. A
     length that divides the number of steps saves the program of a remainder.
     """
-    wanted = max(8, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
-    wanted = min(wanted, max(8, n_steps))
+    wanted = max(_SHORTEST, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
+    wanted = min(wanted, max(1, n_steps))
     if truncate is not None and truncate < n_steps:
         return max(c for c in range(stride, max(2 * wanted, stride + 1), stride) if truncate % c == 0)
     lengths = [stride * max(1, c // stride) for c in range(wanted, 2 * wanted)]

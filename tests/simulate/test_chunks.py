@@ -221,7 +221,9 @@ def test_chunk_lengths_fit() -> None:
     for n_steps in (1, 7, 100, 250, 1000, 4096):
         for stride in (1, 3, 20):
             assert chunk_length(n_steps, stride) % stride == 0
-    assert chunk_length(100, 1) == 10
+    assert chunk_length(100, 1) == 20  # no shorter, whatever the root
+    assert chunk_length(250, 1) == 25
+    assert chunk_length(4096, 1) == 32
     assert chunk_length(1000, 1, None, 15.0) == 100  # four times as long, where the state is 16 times as large
     assert chunk_length(10, 1, None, 1e6) == 10
 
