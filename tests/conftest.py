@@ -56,3 +56,10 @@ def closed_figures() -> Iterator[None]:
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Differentiated runs of some ten steps go in several chunks, as long ones do."""
+    for name in ("_SHORTEST", "_STORED"):
+        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], name, 8)

@@ -20,7 +20,8 @@ besides (`_scaling.py`):
   fixed weights, `ratio_gradient` of its gradient to that run, `smooth_error` (`_gradient.py`); `--bio 0.1`: 1000 steps
 
 Training, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256 all-to-all recurrent-20); the numbers
-stand in `_training.py`.
+stand in `_training.py`. Freed memory stays with the process, and up to 128 steps derivatives store everything
+(`remat=False`; docs/training.md, "Memory").
 
 The process is pinned to K cores before JAX starts. For a network the native kernels get K threads, and XLA one: its own
 pool makes steps of this size slower. `--native` and `--pure` choose the kernels; given both, each runs in its own

@@ -18,8 +18,9 @@ import numpy as np
 import optax
 
 import jaxsyn as js
-from benchmarks._process import peak_MB
+from benchmarks._process import keep_memory, peak_MB
 
+STORED = 128  # steps up to which derivatives store everything; beyond it, computing chunks again is faster
 DECAY, N_IN, N_HIDDEN, N_OUT, BATCH, SHARPNESS = 0.9, 700, 256, 20, 128, 25.0
 OPTIMIZER = optax.adam(1e-3)
 
@@ -70,7 +71,8 @@ def loss_of_network(net: js.Network, x: jax.Array, y: jax.Array) -> jax.Array:
     """Mean loss of a batch (T, batch, inputs)."""
 
     def one(x: jax.Array, y: jax.Array) -> jax.Array:
-        _, out = js.run(net, x.shape[0], inputs={"in": x}, record=[js.record.State("out.v")])
+        records, remat = [js.record.State("out.v")], x.shape[0] > STORED
+        _, out = js.run(net, x.shape[0], inputs={"in": x}, record=records, remat=remat)
         return js.train.membrane_cross_entropy(out["out.v"], y)
 
     return jnp.mean(jax.vmap(one, (1, 0))(x, y))
@@ -143,6 +145,7 @@ def measure(arguments: argparse.Namespace, native: bool | None) -> dict[str, Any
     """Time a training task; with `--plain` in turn with plain JAX."""
     if arguments.T < 1 or not 0 <= arguments.density <= 1:
         raise SystemExit("speed: --T must be at least 1, --density from 0 to 1")
+    keep_memory()
     spikes, y = samples(arguments.T, arguments.density, arguments.seed)
     began = time.perf_counter()
     net = network(arguments.task, native)

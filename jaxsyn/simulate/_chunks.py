@@ -15,6 +15,7 @@ from ._plan import Kept, Plan, stack_blocks
 
 _LONGEST_STRIDE = 64
 _SHORTEST = 20  # steps of a chunk below which its calls and copies cost more than the memory is worth
+_STORED = 128  # steps of a chunk, at least, where derivatives store all: what chunks give is copied together
 _LONG = 2048  # steps from which derivatives compute a chunk twice again
 
 
@@ -40,14 +41,17 @@ class How(NamedTuple):
     fresh: bool
 
 
-def chunk_length(n_steps: int, stride: int, truncate: int | None = None, history: float = 0.0) -> int:
+def chunk_length(
+    n_steps: int, stride: int, truncate: int | None = None, history: float = 0.0, *, remat: bool = True
+) -> int:
     """Steps of a chunk, a multiple of `stride` that divides `truncate`: about half the square root of all, at least 20.
 
     A backward pass stores the state at the start of each chunk and everything of one chunk, so that it stores least
     there; more where the state holds emissions of earlier steps, `history` times as many numbers as the rest of it. A
     length that divides the number of steps saves the program of a remainder.
     """
-    wanted = max(_SHORTEST, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
+    shortest = _SHORTEST if remat else _STORED
+    wanted = max(shortest, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
     wanted = min(wanted, max(1, n_steps))
     if truncate is not None and truncate < n_steps:
         return max(c for c in range(stride, max(2 * wanted, stride + 1), stride) if truncate % c == 0)
@@ -103,7 +107,7 @@ def advance_by_chunks(
 
         return jax.checkpoint(chunk, prevent_cse=False) if how.remat else chunk
 
-    length = chunk_length(n_steps, stride, how.truncate, _history(net, state))
+    length = chunk_length(n_steps, stride, how.truncate, _history(net, state), remat=how.remat)
     whole, rest = divmod(n_steps, length)
     starts = np.arange(whole + 1) * length
     ends = jnp.asarray((starts > 0) & (starts % (how.truncate or max(n_steps, 1)) == 0))

@@ -39,6 +39,7 @@ class Classification(AbstractTask):
             (n_steps, n).
         readout: What the loss sees: a state variable ("out.v") or the spikes of a population ("out").
         truncate: Steps after which gradients end, as in `js.run`; None: never.
+        remat: Whether gradients compute chunks of steps again, as in `js.run`; without, a step takes more memory.
     Raises:
         ValueError: n_steps no whole number >= 1.
     Example:
@@ -55,6 +56,7 @@ class Classification(AbstractTask):
     source: str = "in"
     readout: str = "out.v"
     truncate: int | None = None
+    remat: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.n_steps, bool) or not isinstance(self.n_steps, int) or self.n_steps < 1:
@@ -64,7 +66,8 @@ class Classification(AbstractTask):
         """What the output neurons do while one sample is shown, shape (n_steps, neurons)."""
         shown = x if x.ndim == 2 else jnp.broadcast_to(x[None, :], (self.n_steps, x.shape[0]))
         kept = record.State(self.readout) if "." in self.readout else record.Spikes(self.readout)
-        _, out = run(net, self.n_steps, inputs={self.source: shown}, record=[kept], truncate=self.truncate)
+        inputs = {self.source: shown}
+        _, out = run(net, self.n_steps, inputs=inputs, record=[kept], truncate=self.truncate, remat=self.remat)
         trace: Array = out[self.readout] if "." in self.readout else out["spikes"][self.readout]
         return trace
 

@@ -11,6 +11,8 @@ import pytest
 
 import jaxsyn as js
 
+pytestmark = pytest.mark.usefixtures("short_chunks")
+
 T = 23
 
 
@@ -110,7 +112,7 @@ def test_gradients_are_those_of_stepping(
 ) -> None:
     if way == "nested":
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "_LONG", 0)
-        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_: 4)
+        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_, **__: 4)
     weights, rest = trained(network(surrogate, native), "E_E.gain", "I_E.gain", "E.tau_m_ms", "I.tau_m_ms")
     own = jax.jit(jax.grad(total(by_chunks, rest, remat=way != "plain")))(weights, kicks())
     expected = jax.jit(jax.grad(total(by_steps, rest)))(weights, kicks())

@@ -69,6 +69,7 @@ def stepped(net: js.Network, given: dict[str, Any]) -> tuple[Any, dict[str, Any]
     return jax.jit(lambda given: jax.lax.scan(one, net.init_state(), given))(given)
 
 
+@pytest.mark.usefixtures("short_chunks")
 @pytest.mark.parametrize("kind", [bool, np.float32])
 def test_chunks_give_what_steps_give(kind: Any) -> None:
     net = network()
@@ -82,6 +83,7 @@ def test_chunks_give_what_steps_give(kind: Any) -> None:
     assert all(float(jnp.mean(out["spikes"][name])) > 0.01 for name in ("a", "b", "c", "lif"))
 
 
+@pytest.mark.usefixtures("short_chunks")
 def test_a_current_for_all_leaves_the_neurons_in_one_call() -> None:
     cells = js.Population(js.neurons.DiscreteLIF(), 6, surrogate=js.surrogate.SuperSpike())
     net = js.Network({"h": cells}, stimuli={"dc": js.stimuli.Constant("h", drive=0.2)}, dt_ms=1.0)
@@ -89,6 +91,7 @@ def test_a_current_for_all_leaves_the_neurons_in_one_call() -> None:
     assert "jaxsyn_recurrence" in text.as_text() or not elementwise_supported()
 
 
+@pytest.mark.usefixtures("short_chunks")
 @pytest.mark.parametrize("order", [("same", "own"), ("own", "same"), ("same", "input"), ("own", "same", "input")])
 def test_currents_for_all_and_for_each_neuron_add_up(order: tuple[str, ...]) -> None:
     """A current that all neurons get beside one that differs between them."""
@@ -105,6 +108,7 @@ def test_currents_for_all_and_for_each_neuron_add_up(order: tuple[str, ...]) -> 
     np.testing.assert_allclose(together, trace({"all": js.stimuli.Constant("E", I_pA=total)}, {}), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("short_chunks")
 def test_populations_that_reach_each_other_run_in_one_call() -> None:
     """Four dense projections between two populations of one group, with a readout: values and all gradients."""
     surrogate, spread = js.surrogate.SuperSpike(k=5.0), js.connect.Normal(0.1, 0.4)
@@ -154,6 +158,7 @@ def test_populations_that_reach_each_other_run_in_one_call() -> None:
         assert float(jnp.max(jnp.abs(b))) > 0
 
 
+@pytest.mark.usefixtures("short_chunks")
 def test_a_run_in_two_parts_is_the_run_in_one() -> None:
     net = network()
     given = inputs()
@@ -165,13 +170,14 @@ def test_a_run_in_two_parts_is_the_run_in_one() -> None:
     jax.tree.map(close, end, state)
 
 
+@pytest.mark.usefixtures("short_chunks")
 @pytest.mark.parametrize("way", ["plain", "chunks", "nested"])
 def test_gradients_are_those_of_stepping(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every float of the network at once, through a loss of everything that can be recorded, in a batch."""
     net, remat = network(), way != "plain"
     if way == "nested":  # as for many steps: 23 are 5 chunks of 4, two blocks of two and one more, and a rest
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "_LONG", 0)
-        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_: 4)
+        monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_, **__: 4)
     chosen = js.train.trainable(net, parameters=["b.beta", "a.threshold", "a_a.gain", "out.decay", "lif.tau_m_ms"])
     weights, rest = eqx.partition(net, chosen)
     batch = jnp.stack([inputs()["in"], inputs()["in"][::-1]])
@@ -224,6 +230,8 @@ def test_chunk_lengths_fit() -> None:
     assert chunk_length(100, 1) == 20  # no shorter, whatever the root
     assert chunk_length(250, 1) == 25
     assert chunk_length(4096, 1) == 32
+    assert chunk_length(100, 1, remat=False) == 100
+    assert chunk_length(1000, 3, remat=False) <= 2 * 128
     assert chunk_length(1000, 1, None, 15.0) == 100  # four times as long, where the state is 16 times as large
     assert chunk_length(10, 1, None, 1e6) == 10
 

@@ -13,6 +13,8 @@ from jaxsyn.train import Classification, fit, frozen, scaled, trainable
 
 from .networks import blobs
 
+pytestmark = pytest.mark.usefixtures("short_chunks")
+
 T = 17
 UP_TO_6 = TrainableDelay(max_ms=6.0)
 

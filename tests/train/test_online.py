@@ -12,6 +12,8 @@ import pytest
 import jaxsyn as js
 from jaxsyn.connect import AbstractBoundTransform
 
+pytestmark = pytest.mark.usefixtures("short_chunks")
+
 N, Dense = js.neurons, js.connect.Dense
 T = 40
 

@@ -1,5 +1,6 @@
 """Showing samples and reading answers."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,6 +48,21 @@ def test_gradients_reach_the_first_weights_through_the_hidden_spikes():
     gradient = jax.grad(loss, allow_int=True)(net)
     for link in gradient.links:
         assert float(jnp.abs(link.transform.weight).max()) > 0
+
+
+def test_what_is_stored_gives_the_gradient_of_what_is_computed_again():
+    weights, rest = eqx.partition(small(), js.train.trainable(small()))
+    kept = []
+    for remat in (True, False):
+        task = Classification(n_steps=45, remat=remat)
+
+        def loss(weights, task=task):
+            return task.evaluate(eqx.combine(weights, rest), jnp.full(4, 1.5), jnp.int32(1))[0]
+
+        assert ("remat" in str(jax.make_jaxpr(jax.grad(loss))(weights))) == remat
+        kept.append(jax.tree.leaves(jax.jit(jax.grad(loss))(weights)))
+    for one, other in zip(*kept, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("n_steps", [0, -1, True])
