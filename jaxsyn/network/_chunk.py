@@ -24,6 +24,7 @@ from ._link import AbstractLink, SparseLink, TransformLink, number, spread
 from ._network import Network, NetworkState
 from ._step import Mode, Moment, Prepared, placed
 
+_SMALL = 64  # groups and links, times steps, that native code writes out
 _FEW = 4  # steps that are written out: what derivatives need of them is then not copied into stacks
 
 Sample = Callable[[Component, NetworkState], dict[str, Array]]
@@ -196,7 +197,8 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
             functools.partial(one, inside=True), carry, xs, fixed.n_steps, net.groups[part.groups[0]].size
         )
     else:
-        unroll = fixed.n_steps if fixed.n_steps <= _FEW else 1
+        written_out = fixed.n_steps <= _FEW or net.native and fixed.n_steps * (len(part.groups) + len(links)) <= _SMALL
+        unroll = fixed.n_steps if written_out else 1
         (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
     return ends, link_ends, _numbers(emitted), samples
 
