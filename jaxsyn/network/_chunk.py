@@ -197,7 +197,9 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
             functools.partial(one, inside=True), carry, xs, fixed.n_steps, net.groups[part.groups[0]].size
         )
     else:
-        written_out = fixed.n_steps <= _FEW or net.native and fixed.n_steps * (len(part.groups) + len(links)) <= _SMALL
+        written_out = fixed.n_steps <= _FEW or (
+            net.native and fixed.n_steps * (len(part.groups) + len(links)) <= _SMALL
+        )
         unroll = fixed.n_steps if written_out else 1
         (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
     return ends, link_ends, _numbers(emitted), samples

@@ -131,7 +131,7 @@ def coupled_recurrences() -> None:
 
         return jnp.sum(kernels.recurrence(step, x.shape[0], x.shape[1], V, x, native=True)[0] ** 2)
 
-    for n, lanes, marked in itertools.product((1, 33, 130), (1, 3, 17), (True, False)):
+    for (n, lanes), marked in itertools.product(((1, 1), (33, 17), (130, 3)), (True, False)):
         w, x = (owned(np.full(shape, 0.1, np.float32)) for shape in ((n, n), (lanes, 40, n)))
         run = jax.vmap(jax.grad(lambda *args, marked=marked: total(*args, marked=marked), (0, 1, 2)), (None, 0, 0))
         jax.block_until_ready(jax.jit(run)(w, owned(np.ones((lanes, n), np.float32)), x))
