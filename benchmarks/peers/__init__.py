@@ -9,11 +9,14 @@ faster) and the difference of the rates.
 - brainevent: its event-driven sparse products in a `jax.lax.scan` around cells in plain JAX, float32
 - sparx: its own network classes, one compiled call, float32
 - NEST: its own models, float64; no AdEx with a magnesium block
+- Training (`ff`, `rec`): Spyx and sparx with their own layers, one compiled step of the same model on the same data;
+  `--T`, `--density`, and the keys of `speed` for them. Spyx tests the threshold before it adds the input.
 
 `python -m benchmarks report` runs all of it and writes a page.
 
-To add a simulator: a script `NAME_tasks.py` here that prints the keys of `speed` as one JSON object, and a line in
-`PEERS`. It runs without jaxsyn; what the scripts share stands in `common.py`.
+To add a simulator: a script `NAME_tasks.py` here, or `NAME_training.py` for `ff` and `rec`, that prints the keys of
+`speed` as one JSON object, and a line in `PEERS`. It runs without jaxsyn; what the scripts share stands in `common.py`
+and `training.py`.
 """
 
 import argparse
@@ -26,7 +29,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks._process import show
-from benchmarks.speed import SIMULATION, add_options, check_options, measure_elsewhere, options_of
+from benchmarks.speed import SIMULATION, TRAINING, add_options, check_options, measure_elsewhere, options_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +43,15 @@ class Peer:
 PEERS = {
     "brian2": Peer("pip install brian2", ("cuba", "coba", "brunel", "adex", "adexnet")),
     "brainevent": Peer("pip install brainevent numba", ("cuba", "coba", "brunel", "adex", "adexnet")),
-    "sparx": Peer("pip install sparxml", ("cuba", "coba", "brunel", "pd14")),
+    "sparx": Peer("pip install sparxml", ("cuba", "coba", "brunel", "pd14", *TRAINING)),
     "nest": Peer("pip install nest-simulator", ("cuba", "coba", "brunel", "adex", "pd14")),
+    "spyx": Peer("pip install spyx", TRAINING),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `peers`."""
-    parser.add_argument("task", choices=SIMULATION)
+    parser.add_argument("task", choices=(*SIMULATION, *TRAINING))
     add_options(parser)
     parser.add_argument("--pure", action="store_true", help="also jaxsyn with pure JAX kernels")
     add_pythons(parser)
@@ -73,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
         theirs.append(run_peer(name, getattr(arguments, f"{name}_python"), arguments.task, options_of(arguments)))
         show(theirs[-1], arguments.json)
     for result in theirs:
-        for own in ours if "run_s_per_bio_s" in result else ():
+        for own in ours if "kernels" in result else ():
             show({"task": arguments.task, "against": result["simulator"], **comparison(own, result)}, arguments.json)
     return 1 if any("error" in result for result in theirs) else 0
 
@@ -87,7 +91,8 @@ def run_peer(name: str, python: str | None, task: str, options: Sequence[str]) -
     remedy = f"in an environment of its own: {peer.install}; then --{name}-python PYTHON"
     if python is None:
         return {**about, "skipped": f"no Python named; {remedy}"}
-    command = [python, str(pathlib.Path(__file__).with_name(f"{name}_tasks.py")), task, *options]
+    script = f"{name}_{'training' if task in TRAINING else 'tasks'}.py"
+    command = [python, str(pathlib.Path(__file__).with_name(script)), task, *options]
     hidden = ("PYTHONPATH", "VIRTUAL_ENV", "XLA_FLAGS")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     tools = str(pathlib.Path(python).parent)  # some look for their own compiler or data through the path
@@ -105,9 +110,8 @@ def run_peer(name: str, python: str | None, task: str, options: Sequence[str]) -
 
 
 def comparison(own: dict[str, Any], peer: dict[str, Any]) -> dict[str, Any]:
-    """Time of the peer over ours, by medians and by minima, and how far its rate is from ours, in per cent."""
-    keys = ("run_s_per_bio_s", "run_s_per_bio_s_min")
-    ratios = {f"{key} ratio": round(peer[key] / own[key], 2) for key in keys}
-    rate = own["rate_Hz"]
-    apart = {"rate_Hz difference %": round(100.0 * (peer["rate_Hz"] / rate - 1.0), 1)} if rate else {}
+    """Time of the peer over ours, by medians and by minima, and how far its rate or loss is from ours, in per cent."""
+    time, check = ("ms_per_step", "loss") if "ms_per_step" in own else ("run_s_per_bio_s", "rate_Hz")
+    ratios = {f"{key} ratio": round(peer[key] / own[key], 2) for key in (time, f"{time}_min")}
+    apart = {f"{check} difference %": round(100.0 * (peer[check] / own[check] - 1.0), 1)} if own[check] else {}
     return {"kernels": own["kernels"], **ratios, **apart}

@@ -24,6 +24,8 @@ def arguments(tasks):
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--bio", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--T", type=int, default=100)
+    parser.add_argument("--density", type=float, default=0.02)
     return parser.parse_args()
 
 

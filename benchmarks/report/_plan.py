@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from benchmarks.peers import PEERS
+from benchmarks.speed import SIMULATION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _options(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-ALL = tuple(PEERS)
+ALL = tuple(name for name, peer in PEERS.items() if set(peer.tasks) & set(SIMULATION))
 FAST = ("brian2", "brainevent")
 CELLS = (
     Cell("cuba", 4000, 1, ALL, seeds=3, pure=True),

@@ -20,8 +20,8 @@ besides (`_scaling.py`):
   fixed weights, `ratio_gradient` of its gradient to that run, `smooth_error` (`_gradient.py`); `--bio 0.1`: 1000 steps
 
 Training, a step of Adam on 128 samples: `ff` (700-256-256-20) and `rec` (700-256 all-to-all recurrent-20); the numbers
-stand in `_training.py`. Freed memory stays with the process, and up to 128 steps derivatives store everything
-(`remat=False`; docs/training.md, "Memory").
+stand in `benchmarks/peers/training.py`. Freed memory stays with the process, and up to 128 steps derivatives store
+everything (`remat=False`; docs/training.md, "Memory").
 
 The process is pinned to K cores before JAX starts. For a network the native kernels get K threads, and XLA one: its own
 pool makes steps of this size slower. `--native` and `--pure` choose the kernels; given both, each runs in its own
@@ -52,8 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `speed`."""
     parser.add_argument("task", choices=(*SIMULATION, *OPERATIONS, *TRAINING))
     add_options(parser)
-    parser.add_argument("--T", type=int, default=100, help="time steps of a training task (default 100)")
-    parser.add_argument("--density", type=float, default=0.02, help="share of input spikes of one (default 0.02)")
     parser.add_argument("--plain", action="store_true", help="a training task also in plain JAX")
     parser.add_argument("--native", action="store_true", help="native kernels (default where they are built)")
     parser.add_argument("--pure", action="store_true", help="pure JAX kernels")
@@ -66,6 +64,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=3, help="timed runs (default 3)")
     parser.add_argument("--bio", type=float, default=1.0, help="model time of a run, s (default 1)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--T", type=int, default=100, help="time steps of a training task (default 100)")
+    parser.add_argument("--density", type=float, default=0.02, help="share of input spikes of one (default 0.02)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -98,15 +98,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def options_of(arguments: argparse.Namespace) -> list[str]:
-    """The options of `add_options` as they are written on a command line."""
-    given = {name: getattr(arguments, name) for name in ("n", "threads", "repeats", "bio", "seed")}
+    """The options of `add_options` that matter for the task, as they are written on a command line."""
+    some = ("T", "density") if arguments.task in TRAINING else ("n", "bio")
+    given = {name: getattr(arguments, name) for name in (*some, "threads", "repeats", "seed")}
     return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
 
 
 def measure_elsewhere(arguments: argparse.Namespace, *kernels: str) -> dict[str, Any]:
     """The same measurement in a fresh process, with the default kernels or those of an option."""
-    training = []
-    if arguments.task in TRAINING:
-        training = ["--T", str(arguments.T), "--density", str(arguments.density)]
-        training += ["--plain"] if arguments.plain else []
-    return elsewhere("speed", arguments.task, *kernels, *options_of(arguments), *training)[-1]
+    plain = ["--plain"] if getattr(arguments, "plain", False) and arguments.task in TRAINING else []
+    return elsewhere("speed", arguments.task, *kernels, *options_of(arguments), *plain)[-1]

@@ -1,8 +1,6 @@
 """The timed training tasks: one step of Adam, here and in plain JAX. Imports JAX: the process has to be pinned before.
 
-Hidden neurons: v' = 0.9 v + W s, threshold 1, reset by subtraction, SuperSpike(25); a leaky readout (0.9) of 20 cells,
-the softmax cross entropy of its mean over time, Adam with 1e-3, batch of 128, no biases. `rec` has recurrent weights of
-a tenth, which act in the next step. Data and initial weights follow from the seed.
+Their numbers stand in `benchmarks/peers/training.py`.
 """
 
 import argparse
@@ -14,36 +12,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 import jaxsyn as js
 from benchmarks._process import keep_memory, peak_MB
+from benchmarks.peers.training import BATCH, DECAY, N_HIDDEN, N_IN, N_OUT, RATE, SHARPNESS, matrices, samples
 
 STORED = 128  # steps up to which derivatives store everything; beyond it, computing chunks again is faster
-DECAY, N_IN, N_HIDDEN, N_OUT, BATCH, SHARPNESS = 0.9, 700, 256, 20, 128, 25.0
-OPTIMIZER = optax.adam(1e-3)
-
-
-def samples(T: int, density: float, seed: int) -> tuple[jax.Array, jax.Array]:
-    """Random spikes, bool (T, batch, inputs), and labels."""
-    generator = np.random.default_rng(seed)
-    spikes = generator.random((T, BATCH, N_IN)) < density
-    return jnp.asarray(spikes), jnp.asarray(generator.integers(0, N_OUT, BATCH), jnp.int32)
-
-
-def initial(n_in: int, n_out: int, seed: int) -> np.ndarray[Any, Any]:
-    """Weights at which some per cent of the hidden neurons fire in a step."""
-    gain = 0.35 * (3.0 if n_out == N_HIDDEN and n_in == N_HIDDEN else 1.0)
-    values = np.random.default_rng(seed).normal(0.0, 1.0, (n_in, n_out)) * gain * (2.0 / n_in) ** 0.5 * 4.0
-    return values.astype(np.float32)
-
-
-def matrices(task: str) -> dict[str, np.ndarray[Any, Any]]:
-    """Initial weights by projection, in the order of the layers."""
-    second = initial(N_HIDDEN, N_HIDDEN, 2)
-    middle = {"hidden_second": second} if task == "ff" else {"hidden_hidden": second * np.float32(0.1)}
-    return {"in_hidden": initial(N_IN, N_HIDDEN, 1), **middle, "last_out": initial(N_HIDDEN, N_OUT, 3)}
+OPTIMIZER = optax.adam(RATE)
 
 
 def network(task: str, native: bool | None) -> js.Network:
@@ -146,7 +122,7 @@ def measure(arguments: argparse.Namespace, native: bool | None) -> dict[str, Any
     if arguments.T < 1 or not 0 <= arguments.density <= 1:
         raise SystemExit("speed: --T must be at least 1, --density from 0 to 1")
     keep_memory()
-    spikes, y = samples(arguments.T, arguments.density, arguments.seed)
+    spikes, y = (jnp.asarray(array) for array in samples(arguments.T, arguments.density, arguments.seed))
     began = time.perf_counter()
     net = network(arguments.task, native)
     build_s = time.perf_counter() - began
