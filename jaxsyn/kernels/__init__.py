@@ -30,6 +30,7 @@ from ._deliver import target_blocks as target_blocks
 from ._elementwise import elementwise as elementwise
 from ._emit import emit as emit
 from ._emit import tally as tally
+from ._library import elementwise_supported as elementwise_supported
 from ._library import native_available as native_available
 from ._library import native_status as native_status
 from ._pack import pack as pack

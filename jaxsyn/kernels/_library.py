@@ -79,7 +79,15 @@ def native_status() -> str:
 
 @functools.cache
 def elementwise_supported() -> int:
-    """What this processor and system run of elementwise programs: 0 none, 2 those with AVX2, 512 AVX-512 too."""
+    """What this processor and system run of elementwise programs.
+
+    Returns:
+        0: none, XLA computes instead; 2: those with AVX2; 512: AVX-512 too.
+    Example:
+        >>> from jaxsyn import kernels
+        >>> kernels.elementwise_supported() in (0, 2, 512)
+        True
+    """
     if not native_available():
         return 0
     return int(ctypes.CDLL(str(_paths(Path(__file__).parent)[0])).jaxsyn_elementwise_supported())

@@ -24,8 +24,9 @@ from ._link import AbstractLink, SparseLink, TransformLink, number, spread
 from ._network import Network, NetworkState
 from ._step import Mode, Moment, Prepared, placed
 
-_SMALL = 64  # groups and links, times steps, that native code writes out
-_FEW = 4  # steps that are written out: what derivatives need of them is then not copied into stacks
+# Steps that are written out, so that what derivatives need of them is not copied into stacks: so few of any component,
+# and so many, times groups and links, of one whose steps are native calls.
+_FEW, _SMALL = 4, 64
 
 Sample = Callable[[Component, NetworkState], dict[str, Array]]
 
@@ -197,10 +198,7 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
             functools.partial(one, inside=True), carry, xs, fixed.n_steps, net.groups[part.groups[0]].size
         )
     else:
-        written_out = fixed.n_steps <= _FEW or (
-            net.native and fixed.n_steps * (len(part.groups) + len(links)) <= _SMALL
-        )
-        unroll = fixed.n_steps if written_out else 1
+        unroll = fixed.n_steps if fixed.n_steps <= _FEW or _small(net, part, fixed.n_steps) else 1
         (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
     return ends, link_ends, _numbers(emitted), samples
 
@@ -212,6 +210,13 @@ def _by_neuron(net: Network, part: Component, links: Sequence[AbstractLink]) -> 
     if len(part.groups) > 1 or _history(net, part, part.groups[0], links) == "ring":
         return False
     return all(isinstance(k, TransformLink) and isinstance(k.transform, BoundDense) for k in links)
+
+
+def _small(net: Network, part: Component, n_steps: int) -> bool:
+    """Whether a step is a few native calls, so that many of them, written out, are compiled in no time."""
+    if not net.native or not kernels.elementwise_supported() or float_dtype() != jnp.float32:
+        return False
+    return len(part.inner) > 0 and n_steps * (len(part.groups) + len(part.inner)) <= _SMALL
 
 
 def _in_one_call(one: Callable[..., Any], carry: Any, xs: Any, n_steps: int, size: int) -> Any:
