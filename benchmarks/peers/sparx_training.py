@@ -47,26 +47,14 @@ class Model(nn.Module):
 def main():
     spikes, y = training.samples(a.T, a.density, a.seed)
     x, y = jnp.asarray(spikes, jnp.float32), jnp.asarray(y)
-    model, optimizer = Model(), optax.adam(training.RATE)
+    model = Model()
     parameters = {"params": model.init(jax.random.key(a.seed), x)["params"]}
 
     def loss(parameters):
         return optax.softmax_cross_entropy_with_integer_labels(model.apply(parameters, x).mean(0), y).mean()
 
-    @jax.jit
-    def train(parameters, state):
-        value, gradient = jax.value_and_grad(loss)(parameters)
-        updates, state = optimizer.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, value
-
-    now = [parameters, optimizer.init(parameters)]
-
-    def step():
-        *now[:], value = train(*now)
-        jax.block_until_ready(now)
-        return value
-
-    training.measure(a, f"sparx {version('sparxml')}, jax {jax.__version__}", common.peak_MB, step)
+    kernels = f"sparx {version('sparxml')}, jax {jax.__version__}"
+    training.measure(a, kernels, common.peak_MB, training.adam(parameters, loss))
 
 
 if __name__ == "__main__":

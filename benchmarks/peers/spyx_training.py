@@ -15,26 +15,26 @@ import spyx  # noqa: E402
 import spyx.nn as layers  # noqa: E402
 from flax import nnx  # noqa: E402
 
-ENDS = nnx.Rngs(a.seed)
+RNGS = nnx.Rngs(a.seed)
 SPIKE = spyx.axn.superspike(training.SHARPNESS)
 N, DECAY = training.N_HIDDEN, training.DECAY
 
 
 def linear(weight):
-    layer = nnx.Linear(*weight.shape, use_bias=False, rngs=ENDS)
+    layer = nnx.Linear(*weight.shape, use_bias=False, rngs=RNGS)
     layer.kernel[...] = jnp.asarray(weight)
     return layer
 
 
 def model(task):
     weights = training.matrices(task)
-    cell = {"beta": DECAY, "activation": SPIKE, "rngs": ENDS}
+    cell = {"beta": DECAY, "activation": SPIKE, "rngs": RNGS}
     if task == "ff":
         middle = [layers.LIF((N,), **cell), linear(weights["hidden_second"]), layers.LIF((N,), **cell)]
     else:
         middle = [layers.RLIF((N,), **cell)]
         middle[0].recurrent_w[...] = jnp.asarray(weights["hidden_hidden"])
-    readout = layers.LI((training.N_OUT,), beta=DECAY, rngs=ENDS)
+    readout = layers.LI((training.N_OUT,), beta=DECAY, rngs=RNGS)
     return layers.Sequential(linear(weights["in_hidden"]), *middle, linear(weights["last_out"]), readout)
 
 
@@ -42,26 +42,13 @@ def main():
     spikes, y = training.samples(a.T, a.density, a.seed)
     x, y = jnp.asarray(spikes, jnp.float32), jnp.asarray(y)
     graph, parameters = nnx.split(model(a.task))
-    optimizer = optax.adam(training.RATE)
 
     def loss(parameters):
         trace, _ = layers.run(nnx.merge(graph, parameters), x)
         return optax.softmax_cross_entropy_with_integer_labels(trace.mean(0), y).mean()
 
-    @jax.jit
-    def train(parameters, state):
-        value, gradient = jax.value_and_grad(loss)(parameters)
-        updates, state = optimizer.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, value
-
-    now = [parameters, optimizer.init(parameters)]
-
-    def step():
-        *now[:], value = train(*now)
-        jax.block_until_ready(now)
-        return value
-
-    training.measure(a, f"spyx {version('spyx')}, jax {jax.__version__}", common.peak_MB, step)
+    kernels = f"spyx {version('spyx')}, jax {jax.__version__}"
+    training.measure(a, kernels, common.peak_MB, training.adam(parameters, loss))
 
 
 if __name__ == "__main__":

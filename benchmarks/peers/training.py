@@ -1,4 +1,4 @@
-"""The training tasks `ff` and `rec` in numbers, for jaxsyn and for the scripts of other frameworks. Needs NumPy alone.
+"""The training tasks `ff` and `rec` in numbers, for jaxsyn and the scripts of other frameworks. Imports NumPy alone.
 
 Hidden neurons: v' = 0.9 v + W s, threshold 1, reset by subtraction, SuperSpike(25); a leaky readout (0.9) of 20 cells,
 the softmax cross entropy of its mean over time, Adam with 1e-3, batch of 128, no biases. `rec` has recurrent weights of
@@ -34,6 +34,29 @@ def matrices(task):
     second = initial(N_HIDDEN, N_HIDDEN, 2)
     middle = {"hidden_second": second} if task == "ff" else {"hidden_hidden": second * np.float32(0.1)}
     return {"in_hidden": initial(N_IN, N_HIDDEN, 1), **middle, "last_out": initial(N_HIDDEN, N_OUT, 3)}
+
+
+def adam(parameters, loss):
+    """A function that takes one compiled step of Adam and returns the loss before it; imports JAX, so pin before."""
+    import jax
+    import optax
+
+    optimizer = optax.adam(RATE)
+
+    @jax.jit
+    def train(parameters, state):
+        value, gradient = jax.value_and_grad(loss)(parameters)
+        updates, state = optimizer.update(gradient, state, parameters)
+        return optax.apply_updates(parameters, updates), state, value
+
+    now = [parameters, optimizer.init(parameters)]
+
+    def step():
+        *now[:], value = train(*now)
+        jax.block_until_ready(now)
+        return value
+
+    return step
 
 
 def measure(a, kernels, peak_MB, step):
