@@ -19,7 +19,8 @@ def define_map(
     """Derivatives of a primitive with the parameter `traced` by another one, which is linear in its last operands.
 
     Args:
-        primitive: The primitive.
+        primitive: The primitive; `traced.n_state` of its operands are replaced by results, but not where derivatives
+            read them: each would be copied first.
         tangents: Gives tangents of the results with derivatives from all operands and tangents of some (`moving`).
         forward: forward(traced, moving) is what `tangents` evaluates, its parameter `forward`, and numbers of the
             operands that it reads (`read`): the others are not kept for a backward pass.
@@ -33,7 +34,7 @@ def define_map(
         if not whole(*primals, **params):
             return before(primals, dots, native=native, **params)
         moving = tuple(i for i, dot in enumerate(dots) if not isinstance(dot, ad.Zero))
-        outs = primitive.bind(*primals, native=native, **params)
+        outs = primitive.bind(*primals, native=native, **params | {"traced": params["traced"]._replace(n_state=0)})
         linear, read = forward(params["traced"], moving)
         operands = (*(primals[i] for i in read), *(dots[i] for i in moving))
         changes = iter(tangents.bind(*operands, forward=linear, moving=moving, read=read, native=native, **params))

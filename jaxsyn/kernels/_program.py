@@ -186,6 +186,11 @@ class Tracer:
         """A uniform word."""
         return self.uniform(np.int32(value))
 
+    @property
+    def sign(self) -> int:
+        """The uniform that turns the sign of a number in an exclusive or."""
+        return self.whole(int(_SIGN))
+
     def _float_operation(self, name: str, params: Any, numbers: Sequence[int]) -> int:
         if name == "div" and numbers[1] < 0 <= numbers[0]:  # a product costs a seventh of a quotient
             return self.op("mul", numbers[0], self.uniform(np.float32(1.0) / self.uniforms[~numbers[1]]))
@@ -198,11 +203,11 @@ class Tracer:
         if name == "clamp":
             return self._extreme("first_min", self._extreme("first_max", numbers[1], numbers[0]), numbers[2])
         if name == "neg":
-            return self.op("xor", numbers[0], self.whole(int(_SIGN)))
+            return self.op("xor", numbers[0], self.sign)
         if name == "abs":
             return self.op("and", numbers[0], self.whole(0x7FFFFFFF))
         if name == "sign":
-            one = self.op("or", self.op("and", numbers[0], self.whole(int(_SIGN))), self.constant(1.0))
+            one = self.op("or", self.op("and", numbers[0], self.sign), self.constant(1.0))
             some = self.op("lt", self.constant(0.0), self.op("and", numbers[0], self.whole(0x7FFFFFFF)))
             return self.op("select", some, one, numbers[0])  # zero and NaN stay
         if name == "is_finite":
@@ -262,7 +267,7 @@ class Tracer:
         """Unsigned order becomes signed order."""
         if n < 0:
             return self.uniform(self.uniforms[~n] ^ np.uint32(0x80000000))
-        return self.op("xor", n, self.whole(int(_SIGN)))
+        return self.op("xor", n, self.sign)
 
     def _convert(self, quantity: Any, dtype: Any, out: Any, *, bits: bool) -> Any:
         number = int(quantity[1])

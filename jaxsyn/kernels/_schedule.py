@@ -1,5 +1,6 @@
 """In which order the operations of an elementwise program are done, and which are skipped."""
 
+import collections
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -108,6 +109,38 @@ def needed_values(values: Sequence[Value], results: Sequence[int]) -> list[int]:
             wanted.add(n)
             stack += values[n].reads()
     return sorted(wanted)
+
+
+def fused(values: Sequence[Value], results: Sequence[int], sign: int) -> list[Value]:
+    """The program with products that only a sum reads, and negatives that only a sum reads, as part of that sum.
+
+    Args:
+        values: The program.
+        results: Numbers of the results.
+        sign: The uniform that makes a number negative by an exclusive or.
+    """
+    values = list(values)
+    order = needed_values(values, results)
+    reads = collections.Counter([*results, *(o for n in order for o in values[n].reads())])
+
+    def own(n: int, op: str) -> bool:
+        return n >= 0 and reads[n] == 1 and values[n].op == op
+
+    def joined(op: str, operands: tuple[int, ...]) -> Value | None:
+        for other, term in (operands, operands[::-1])[: {"add": 2, "sub": 1}.get(op, 0)]:
+            minus, x = op == "sub", term
+            if own(x, "xor") and values[x].operands[1] == sign:
+                minus, x = not minus, values[x].operands[0]
+            if own(x, "mul"):
+                return Value("fnma" if minus else "fma", (*values[x].operands, other))
+            if x != term:
+                return Value("sub" if minus else "add", (other, x))
+        return None
+
+    for n in order:
+        while (value := joined(*values[n])) is not None:
+            values[n] = value
+    return values
 
 
 def _with_stores(items: Sequence[Operation], stores: Sequence[Store], replaced: dict[int, int]) -> list[Item]:

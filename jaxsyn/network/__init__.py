@@ -10,6 +10,7 @@ from ._addresses import find as find
 from ._carriers import Carriers as Carriers
 from ._carriers import carried as carried
 from ._chunk import Chunk as Chunk
+from ._chunk import written_out as written_out
 from ._components import Component as Component
 from ._components import components as components
 from ._components import takes_bits as takes_bits

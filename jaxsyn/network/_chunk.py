@@ -24,9 +24,9 @@ from ._link import AbstractLink, SparseLink, TransformLink, number, spread
 from ._network import Network, NetworkState
 from ._step import Mode, Moment, Prepared, placed
 
-# Steps that are written out, so that what derivatives need of them is not copied into stacks: so few of any component,
-# and so many, times groups and links, of one whose steps are native calls.
-_FEW, _SMALL = 4, 64
+# Steps that are written out, so that what derivatives need of them is not copied into stacks: so few of any component;
+# of one whose steps are native calls as many as are compiled in a second or two, calls in all, and stay in the cache.
+_FEW, _MOST, _CALLS = 4, 16, 64
 
 Sample = Callable[[Component, NetworkState], dict[str, Array]]
 
@@ -198,7 +198,7 @@ def _scan(links: tuple[AbstractLink, ...], rest: _Rest, more: Any, fixed: _Fixed
             functools.partial(one, inside=True), carry, xs, fixed.n_steps, net.groups[part.groups[0]].size
         )
     else:
-        unroll = fixed.n_steps if fixed.n_steps <= _FEW or _small(net, part, fixed.n_steps) else 1
+        unroll = fixed.n_steps if fixed.n_steps <= max(_FEW, written_out(net, part, links)) else 1
         (_, ends, link_ends), (emitted, samples) = jax.lax.scan(one, carry, xs, length=fixed.n_steps, unroll=unroll)
     return ends, link_ends, _numbers(emitted), samples
 
@@ -212,11 +212,30 @@ def _by_neuron(net: Network, part: Component, links: Sequence[AbstractLink]) -> 
     return all(isinstance(k, TransformLink) and isinstance(k.transform, BoundDense) for k in links)
 
 
-def _small(net: Network, part: Component, n_steps: int) -> bool:
-    """Whether a step is a few native calls, so that many of them, written out, are compiled in no time."""
+def written_out(net: Network, part: Component, links: Sequence[AbstractLink] | None = None) -> int:
+    """Steps of a component that are written out instead of looped over, at most; 0 where loops are better.
+
+    Args:
+        net: The network.
+        part: One of its components.
+        links: Its inner links, if not those of the network.
+    Returns:
+        Number of steps.
+    Example:
+        >>> import jaxsyn as js
+        >>> net = js.Network({"E": js.Population(js.neurons.LIF(), 2)}, dt_ms=0.1)
+        >>> js.network.written_out(net, js.network.components(net)[0])
+        0
+    """
+    links = [net.links[i] for i in part.inner] if links is None else links
     if not net.native or not kernels.elementwise_supported() or float_dtype() != jnp.float32:
-        return False
-    return len(part.inner) > 0 and n_steps * (len(part.groups) + len(part.inner)) <= _SMALL
+        return 0
+    native = all(net.groups[g].continuous for g in part.groups)
+    native &= all(isinstance(k, SparseLink) and k.short_term is None and k.delays is None for k in links)
+    if not links or not native:  # what XLA makes loops of takes it minutes to compile
+        return 0
+    most = min(_MOST, _CALLS // (len(part.groups) + len(links)))
+    return most if 2 * most >= _MOST else 0
 
 
 def _in_one_call(one: Callable[..., Any], carry: Any, xs: Any, n_steps: int, size: int) -> Any:

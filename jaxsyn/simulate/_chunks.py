@@ -10,7 +10,18 @@ import numpy as np
 
 from .. import kernels
 from .._core import Array
-from ..network import Chunk, Component, Mode, Network, NetworkState, carried, components, prepare, takes_bits
+from ..network import (
+    Chunk,
+    Component,
+    Mode,
+    Network,
+    NetworkState,
+    carried,
+    components,
+    prepare,
+    takes_bits,
+    written_out,
+)
 from ._plan import Kept, Plan, stack_blocks
 
 _LONGEST_STRIDE = 64
@@ -42,20 +53,22 @@ class How(NamedTuple):
 
 
 def chunk_length(
-    n_steps: int, stride: int, truncate: int | None = None, history: float = 0.0, *, remat: bool = True
+    n_steps: int, stride: int, truncate: int | None = None, history: float = 0.0, *, remat: bool = True, most: int = 0
 ) -> int:
     """Steps of a chunk, a multiple of `stride` that divides `truncate`: about half the square root of all, at least 20.
 
     A backward pass stores the state at the start of each chunk and everything of one chunk, so that it stores least
     there; more where the state holds emissions of earlier steps, `history` times as many numbers as the rest of it. A
-    length that divides the number of steps saves the program of a remainder.
+    length that divides the number of steps saves the program of a remainder. Where no more than `most` steps are
+    written out, a chunk computed again has as many, or up to half of them less.
     """
     shortest = _SHORTEST if remat else _STORED
     wanted = max(shortest, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
-    wanted = min(wanted, max(1, n_steps))
+    wanted, most = (min(n, max(1, n_steps)) for n in (wanted, most))
+    choices = range(most, most // 2, -1) if remat and most else range(wanted, 2 * wanted)
     if truncate is not None and truncate < n_steps:
-        return max(c for c in range(stride, max(2 * wanted, stride + 1), stride) if truncate % c == 0)
-    lengths = [stride * max(1, c // stride) for c in range(wanted, 2 * wanted)]
+        return max(c for c in range(stride, max(*choices, stride) + 1, stride) if truncate % c == 0)
+    lengths = [stride * max(1, c // stride) for c in choices]
     return next((c for c in lengths if n_steps % c == 0), lengths[0])
 
 
@@ -107,7 +120,8 @@ def advance_by_chunks(
 
         return jax.checkpoint(chunk, prevent_cse=False) if how.remat else chunk
 
-    length = chunk_length(n_steps, stride, how.truncate, _history(net, state), remat=how.remat)
+    most = min((n for part in parts if (n := written_out(net, part))), default=0)
+    length = chunk_length(n_steps, stride, how.truncate, _history(net, state), remat=how.remat, most=most)
     whole, rest = divmod(n_steps, length)
     starts = np.arange(whole + 1) * length
     ends = jnp.asarray((starts > 0) & (starts % (how.truncate or max(n_steps, 1)) == 0))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxsyn import kernels
+from jaxsyn.kernels._schedule import Value, fused, needed_values
 from jaxsyn.surrogate import Triangle, hard_spike
 
 pytestmark = pytest.mark.usefixtures("instruction_set")
@@ -435,3 +436,61 @@ def test_the_number_of_a_neuron(dtype):
     function = lambda x: x + jax.lax.iota(dtype, 70).astype(jnp.float32)  # noqa: E731
     got, expected = both(only(function), 70, jnp.zeros(70))
     assert_close(got, expected[0] if isinstance(got, jax.Array) else expected)
+
+
+ARITHMETIC = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "xor": lambda a, sign: -a,
+    "fma": lambda a, b, c: c + a * b,
+    "fnma": lambda a, b, c: c - a * b,
+}
+
+
+@hypothesis.given(st.integers(0, 2**32 - 1), st.integers(3, 25), st.integers(1, 3))
+def test_fused_sums_are_the_same_sums(seed, n, n_results):
+    """Products and negatives that a sum alone reads become part of it: the same numbers, in fewer operations."""
+    rng, sign = np.random.default_rng(seed), ~2
+    inputs = rng.normal(size=3)
+    uniforms = [*rng.normal(size=2), None]
+    values = [Value("operand", (k,)) for k in range(3)]
+    for _ in range(n):
+        op = rng.choice(["add", "sub", "mul", "mul", "xor"])
+        one, other = (int(rng.integers(-2, len(values))) for _ in range(2))
+        one = max(one, 0) if op == "xor" else one
+        values.append(Value(str(op), (one, sign if op == "xor" else other)))
+    results = [int(k) for k in rng.integers(3, len(values), n_results)]
+
+    def evaluate(program):
+        known = {}
+        for k in needed_values(program, results):
+            op, operands = program[k]
+            if op == "operand":
+                known[k] = inputs[operands[0]]
+                continue
+            x = [known[o] if o >= 0 else uniforms[~o] for o in operands]
+            known[k] = ARITHMETIC[op](*x)
+        return [known[k] for k in results]
+
+    got = fused(values, results, sign)
+    np.testing.assert_allclose(evaluate(got), evaluate(values), rtol=1e-9, atol=1e-9)
+    assert len(needed_values(got, results)) <= len(needed_values(values, results))
+    reads = [o for k in needed_values(got, results) for o in got[k].reads()] + results
+    for k in needed_values(got, results):
+        if got[k].op == "add":  # no product is left that it alone reads
+            assert not any(o >= 0 and got[o].op == "mul" and reads.count(o) == 1 for o in got[k].operands)
+
+
+def test_states_that_derivatives_read_are_not_copied():
+    """Steps that are written out, forward and backward: results stand beside what they were computed from."""
+
+    def run(v, steps=6):
+        for _ in range(steps):
+            v, _ = kernels.elementwise(lambda v: (v + 0.1 * jnp.exp(-v) * v, ()), 4000, v, native=True)
+        return jnp.sum(v)
+
+    lowered = jax.jit(jax.grad(lambda v: run(jnp.tanh(v)))).lower(jnp.ones(4000))
+    text = lowered.compile().as_text()
+    assert "jaxsyn_elementwise" in text
+    assert " copy(" not in text

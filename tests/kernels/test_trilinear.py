@@ -58,6 +58,30 @@ def test_outer_sums_over_leading_axes(native: bool) -> None:
         np.testing.assert_array_equal(np.asarray(got), sum(lanes))
 
 
+@each_form
+@each_precision
+@pytest.mark.parametrize("n_rows", [1024, 2500])
+def test_many_rows_of_which_few_take_part(native: bool, dtype: str, n_rows: int) -> None:
+    """Rows are looked through by blocks; to those that are marked nothing is carried back."""
+    graph, rng = ref.random_graph(3, n_rows, 300, most=60), np.random.default_rng(n_rows)
+    weight, target = ref.on_grid(rng, (2, graph.post.size), dtype), ref.on_grid(rng, (2, 300), dtype)
+    source = ref.on_grid(rng, (n_rows,), dtype) * (rng.random(n_rows) < 0.02)
+    source[rng.random(n_rows) < 0.9] = -0.0
+    silent = (source == 0) & np.signbit(source)
+    source[-1], silent[-1] = 1.0, False
+    with jax.enable_x64(dtype == "float64"):
+
+        def push(weight: Any, source: Any) -> Any:
+            zero, marks = [jnp.zeros(300, dtype)] * 2, jax.lax.stop_gradient(source)
+            return jnp.stack(kernels.push(zero, *graph[:2], weight, source, native=native, marks=marks))
+
+        y, pull = jax.jit(lambda w, x: jax.vjp(push, w, x))(weight, source)
+        d_weight, d_source = jax.jit(lambda pull, t: pull(t))(pull, target)
+    np.testing.assert_array_equal(np.asarray(y), ref.push(graph, weight, source))
+    np.testing.assert_array_equal(np.asarray(d_weight), ref.outer(graph, source, target, graph.post.size))
+    np.testing.assert_array_equal(np.asarray(d_source), np.where(silent, 0.0, ref.pull(graph, weight, target)))
+
+
 GRAPH = ref.random_graph(7, 5, 4, most=4)
 RNG = np.random.default_rng(1)
 NNZ = GRAPH.post.size

@@ -111,7 +111,7 @@ def test_gradients_are_those_of_stepping(
     way: str, native: bool | None, surrogate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if way == "plain":  # a scan over the steps; in the others they are written out
-        monkeypatch.setattr(sys.modules["jaxsyn.network._chunk"], "_SMALL", 0)
+        monkeypatch.setattr(sys.modules["jaxsyn.network._chunk"], "_CALLS", 0)
     if way == "nested":
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "_LONG", 0)
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_, **__: 4)

@@ -1,5 +1,6 @@
 """Runs chunk by chunk: what one gets is what stepping gives, for any length, part and delay, and in little memory."""
 
+import itertools
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import jaxsyn as js
 from jaxsyn.kernels._library import elementwise_supported
-from jaxsyn.network import components
+from jaxsyn.network import components, written_out
 from jaxsyn.simulate._chunks import _history, chunk_length
 
 T = 23
@@ -176,7 +177,7 @@ def test_gradients_are_those_of_stepping(way: str, monkeypatch: pytest.MonkeyPat
     """Every float of the network at once, through a loss of everything that can be recorded, in a batch."""
     net, remat = network(), way != "plain"
     if way == "plain":  # a scan over the steps; in the others they are written out
-        monkeypatch.setattr(sys.modules["jaxsyn.network._chunk"], "_SMALL", 0)
+        monkeypatch.setattr(sys.modules["jaxsyn.network._chunk"], "_CALLS", 0)
     if way == "nested":  # as for many steps: 23 are 5 chunks of 4, two blocks of two and one more, and a rest
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "_LONG", 0)
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_, **__: 4)
@@ -236,6 +237,39 @@ def test_chunk_lengths_fit() -> None:
     assert chunk_length(1000, 3, remat=False) <= 2 * 128
     assert chunk_length(1000, 1, None, 15.0) == 100  # four times as long, where the state is 16 times as large
     assert chunk_length(10, 1, None, 1e6) == 10
+    assert chunk_length(1000, 1, most=16) == 10  # as many as are written out, or the next fewer that divide
+    assert chunk_length(1000, 1, 40, most=16) == 10
+    assert chunk_length(997, 1, most=16) == 16
+    assert chunk_length(5, 1, most=16) == 5
+    assert chunk_length(1000, 50, most=16) == 50
+    assert chunk_length(1000, 1, remat=False, most=16) == chunk_length(1000, 1, remat=False)
+
+
+def test_steps_of_few_native_calls_are_written_out() -> None:
+    def loops(n_receptors: int, **options: Any) -> js.Network:
+        receptors = {f"r{k}": js.receptors.Current(js.receptors.Exponential(3.0)) for k in range(n_receptors)}
+        cells = js.Population(js.neurons.LIF(), 9, receptors, surrogate=js.surrogate.SuperSpike())
+        rule, names = js.connect.FixedProbability(0.5), list(receptors)
+        links = {name: js.Projection("E", "E", rule, weight_pA={name: 9.0}, delay_ms=0.1) for name in names}
+        return js.Network({"E": cells}, links, dt_ms=0.1, **options)
+
+    def most(net: js.Network) -> int:
+        return max(written_out(net, part) for part in components(net))
+
+    programs = loops(1).native and elementwise_supported()
+    assert most(loops(2)) == (16 if programs else 0)
+    assert most(loops(6)) == (64 // 7 if programs else 0)
+    assert most(loops(9)) == 0  # too much to compile
+    assert most(loops(2, native=False)) == 0
+    assert most(network()) == 0  # XLA makes loops of its recurrent part
+
+
+def test_a_chunk_ends_where_a_sample_is_due() -> None:
+    for n_steps, stride, truncate, most in itertools.product((1, 6, 60, 997), (1, 6, 30), (None, 30, 60), (0, 8, 16)):
+        length = chunk_length(n_steps, stride, truncate, most=most)
+        assert length >= 1
+        assert length % stride == 0
+        assert truncate is None or truncate >= n_steps or truncate % length == 0
 
 
 def test_only_long_delays_lengthen_chunks() -> None:

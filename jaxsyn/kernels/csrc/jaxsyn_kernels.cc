@@ -14,6 +14,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "products.h"
 #include "threads.h"
 #include "xla/ffi/api/ffi.h"
 
@@ -182,28 +183,6 @@ inline bool Silent(const T* marks, int64_t row) {
   return marks != nullptr && marks[row] == T(0) && std::signbit(marks[row]);
 }
 
-constexpr int64_t kSight = 16;  // rows that are looked at together
-
-// Whether all of some values are zero; most are.
-template <typename T>
-inline bool AllZero(const T* JAXSYN_RESTRICT values) {
-  using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  Word words[kSight], any = 0;
-  std::memcpy(words, values, sizeof(words));
-  for (int64_t k = 0; k < kSight; ++k) any |= words[k];
-  return static_cast<Word>(any << 1) == 0;  // without signs
-}
-
-// The first row from `row` on whose value is not zero and that takes part.
-template <typename T>
-inline int64_t NextActive(const T* marks, const T* values, int64_t row, int64_t n_rows) {
-  for (; row < n_rows; ++row) {
-    while (row % kSight == 0 && row + kSight <= n_rows && AllZero(values + row)) row += kSight;
-    if (row < n_rows && values[row] != T(0) && !Silent(marks, row)) break;
-  }
-  return std::min(row, n_rows);
-}
-
 // Asks the memory for the first synapses of a row.
 template <typename T>
 inline void RequestRow(const Graph& graph, int64_t begin, const T* weight, const Extent& extent) {
@@ -213,28 +192,52 @@ inline void RequestRow(const Graph& graph, int64_t begin, const T* weight, const
   }
 }
 
-// Adds to y[r], (n_post,), for each receptor.
-template <typename T>
-ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T* source, const Extent& extent,
-                    T* const* y) {
-  for (int64_t row = NextActive(marks, source, 0, graph.n_rows), next; row < graph.n_rows; row = next) {
-    next = NextActive(marks, source, row + 1, graph.n_rows);
-    if (next < graph.n_rows) RequestRow(graph, graph.row_ptr[next], weight, extent);
-    const T x = source[row];
-    const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
-    if (!graph.Holds(begin, end)) return Invalid(kBadRow);
-    for (int64_t r = 0; r < extent.receptors; ++r) {
-      ScatterRow(graph, begin, end, weight + r * extent.width, extent.width == 1, x, y[r]);
+constexpr int kBlock = 1024;   // rows that are looked through before they are used
+constexpr int kRowsAhead = 2;  // rows that are asked for before one is used
+
+// Calls use(row, first synapse, last) for the rows that take part and whose value is not zero, if there are values.
+template <typename T, typename Use>
+inline ffi::Error EachRow(const Graph& graph, const T* marks, const T* values, const T* weight, const Extent& extent,
+                          Use use) {
+  int32_t rows[kBlock];
+  for (int64_t first = 0; first < graph.n_rows; first += kBlock) {
+    int64_t count = std::min<int64_t>(kBlock, graph.n_rows - first);
+    const T* some = values != nullptr ? values : marks;
+    if (some != nullptr) count = jaxsyn::Places(some + first, count, values == nullptr, rows);
+    for (int64_t i = some != nullptr ? -kRowsAhead : 0; i < count; ++i) {
+      if (some != nullptr && i + kRowsAhead < count) {
+        RequestRow(graph, graph.row_ptr[first + rows[i + kRowsAhead]], weight, extent);
+      }
+      if (i < 0) continue;
+      const int64_t row = first + (some != nullptr ? rows[i] : i);
+      if (values != nullptr && Silent(marks, row)) continue;
+      const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
+      if (!graph.Holds(begin, end)) return Invalid(kBadRow);
+      use(row, begin, end);
     }
   }
   return ffi::Error::Success();
 }
 
-// sum_s weight[s] y[post[s]] for the synapses s of one row: four sums side by side, as one would wait for itself.
+// Adds to y[r], (n_post,), for each receptor.
+template <typename T>
+ffi::Error PushLane(const Graph& graph, const T* marks, const T* weight, const T* source, const Extent& extent,
+                    T* const* y) {
+  return EachRow(graph, marks, source, weight, extent, [&](int64_t row, int32_t begin, int32_t end) {
+    for (int64_t r = 0; r < extent.receptors; ++r) {
+      ScatterRow(graph, begin, end, weight + r * extent.width, extent.width == 1, source[row], y[r]);
+    }
+  });
+}
+
+// sum_s weight[s] y[post[s]] for the synapses s of one row: some sums side by side, as one would wait for itself.
 template <typename T>
 inline T GatherRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXSYN_RESTRICT weight, bool shared,
                    const T* JAXSYN_RESTRICT y) {
   const int32_t* JAXSYN_RESTRICT post = graph.post;
+  if constexpr (std::is_same_v<T, float>) {
+    if (!shared) return jaxsyn::GatherProducts(weight + begin, y, post + begin, end - begin);
+  }
   T sums[4] = {};
   int32_t s = begin;
   for (; s + 4 <= end; s += 4) {
@@ -245,52 +248,23 @@ inline T GatherRow(const Graph& graph, int32_t begin, int32_t end, const T* JAXS
   return shared ? *weight * sum : sum;
 }
 
-// Whether some rows that follow each other are all silent; most are.
-constexpr int64_t kGlance = 8;
-template <typename T>
-inline bool AllSilent(const T* JAXSYN_RESTRICT marks) {
-  using Word = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  constexpr Word kMark = Word{1} << (8 * sizeof(Word) - 1);
-  Word words[kGlance], other = 0;
-  std::memcpy(words, marks, sizeof(words));
-  for (int64_t k = 0; k < kGlance; ++k) other |= words[k] ^ kMark;
-  return other == 0;
-}
-
-// The first row from `row` on that takes part.
-template <typename T>
-inline int64_t NextMarked(const T* marks, int64_t row, int64_t n_rows) {
-  if (marks == nullptr) return row;
-  for (; row < n_rows; ++row) {
-    while (row + kGlance <= n_rows && AllSilent(marks + row)) row += kGlance;
-    if (row < n_rows && !Silent(marks, row)) break;
-  }
-  return std::min(row, n_rows);
-}
-
 template <typename T>
 ffi::Error PullLane(const Graph& graph, const T* marks, const T* weight, const T* target, const Extent& extent, T* x) {
-  for (int64_t row = NextMarked(marks, 0, graph.n_rows), next; row < graph.n_rows; row = next) {
-    next = NextMarked(marks, row + 1, graph.n_rows);
-    if (marks != nullptr && next < graph.n_rows) RequestRow(graph, graph.row_ptr[next], weight, extent);
-    const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
-    if (!graph.Holds(begin, end)) return Invalid(kBadRow);
+  const T* all = nullptr;
+  return EachRow(graph, marks, all, weight, extent, [&](int64_t row, int32_t begin, int32_t end) {
     for (int64_t r = 0; r < extent.receptors; ++r) {
       const T* y = target + r * extent.n_post;
       x[row] += GatherRow(graph, begin, end, weight + r * extent.width, extent.width == 1, y);
     }
-  }
-  return ffi::Error::Success();
+  });
 }
 
 template <typename T>
 ffi::Error OuterLane(const Graph& graph, const T* marks, const T* source, const T* target, const Extent& extent,
                      T* weight) {
   const int32_t* JAXSYN_RESTRICT post = graph.post;
-  for (int64_t row = -1; (row = NextActive(marks, source, row + 1, graph.n_rows)) < graph.n_rows;) {
+  return EachRow(graph, marks, source, weight, extent, [&](int64_t row, int32_t begin, int32_t end) {
     const T x = source[row];
-    const int32_t begin = graph.row_ptr[row], end = graph.row_ptr[row + 1];
-    if (!graph.Holds(begin, end)) return Invalid(kBadRow);
     for (int64_t r = 0; r < extent.receptors; ++r) {
       const T* JAXSYN_RESTRICT y = target + r * extent.n_post;
       if (extent.width == 1) {
@@ -302,8 +276,7 @@ ffi::Error OuterLane(const Graph& graph, const T* marks, const T* source, const 
         for (int32_t s = begin; s < end; ++s) values[s] += x * y[post[s]];
       }
     }
-  }
-  return ffi::Error::Success();
+  });
 }
 
 enum class Slot { kPull, kOuter };
@@ -407,7 +380,6 @@ ffi::Error Push(IntBuffer row_ptr, ffi::AnyBuffer post, ffi::AnyBuffer marks, ff
 
 // ---- deliver: the spikes of d steps ago, for each delay d ---------------------------------------------------------
 
-constexpr int kBlock = 1024;  // rows gathered before they are delivered
 constexpr int kFew = 8;       // ids that are looked through one by one
 constexpr int kAhead = 8;     // rows whose synapses are requested ahead of use
 constexpr int32_t kLine = 16;  // 4-byte synapse fields in a cache line

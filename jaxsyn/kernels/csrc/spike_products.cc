@@ -273,6 +273,22 @@ void MultiplyRows(const float* x, const float* w, int64_t n, int64_t m, int64_t 
   JAXSYN_BEST(MultiplyRows, x, w, n, m, rows, stride, by_events, y)
 }
 
+float GatherProducts(const float* w, const float* y, const int32_t* at, int64_t n) {
+  float sum;
+  JAXSYN_BEST(GatherProducts, w, y, at, n, &sum)
+  return sum;
+}
+
+template <typename T>
+int64_t Places(const T* x, int64_t n, bool marks, int32_t* places) {
+  int64_t count;
+  JAXSYN_BEST(Places, x, n, marks, places, &count)
+  return count;
+}
+
+template int64_t Places(const float*, int64_t, bool, int32_t*);
+template int64_t Places(const double*, int64_t, bool, int32_t*);
+
 }  // namespace jaxsyn
 
 extern "C" {
