@@ -1,15 +1,23 @@
 """What holds for every test: CPU, strict promotion, types and shapes checked at run time, repeatable examples.
 
-Warnings are errors (pyproject.toml). To reuse compiled programs between runs while you work, set JAX's own
+Warnings are errors (pyproject.toml). What one test compiled the others take from a folder that lasts as long as they
+run, and so do other workers and the programs that tests start; to keep it while you work, set JAX's own
 `JAX_COMPILATION_CACHE_DIR`.
 """
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxsyn-tests-")
+    os.environ |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import hypothesis
 import jax
