@@ -1,4 +1,4 @@
-"""The C++ source under sanitizers: what it must never do, whatever it is given."""
+"""The C++ source under sanitizers, and without vector instructions: what it must never do, and do everywhere."""
 
 import os
 import pathlib
@@ -8,6 +8,8 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+
+from jaxsyn import kernels
 
 HERE = pathlib.Path(__file__).parent
 SOURCE = HERE.parents[1] / "jaxsyn/kernels/csrc"
@@ -37,12 +39,32 @@ def test_worker_threads(tmp_path: pathlib.Path, sanitizer: str) -> None:
     assert done.stdout == "ok\n", done.stderr
 
 
-def test_every_kernel_stays_within_its_arrays(tmp_path: pathlib.Path) -> None:
-    """Addresses and undefined behavior, in a process whose allocations the sanitizer sees."""
+def library_of(folder: pathlib.Path, *flags: str) -> pathlib.Path:
+    """The kernels as `setup.py` builds them, but for some flags."""
     headers = pathlib.Path(str(find_spec("jaxlib").submodule_search_locations[0])) / "include"  # type: ignore[union-attr]
     sources = [str(path) for path in sorted(SOURCE.glob("*.cc"))]
-    flags = ["-shared", "-fPIC", "-fno-strict-aliasing", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    library = build(tmp_path / "native.so", *flags, "-isystem", str(headers), *sources)
+    own = ["-shared", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", *flags, "-isystem", str(headers)]
+    return build(folder / "native.so", *own, *sources)
+
+
+@pytest.mark.skipif(not kernels.native_available(), reason=kernels.native_status())
+def test_other_machines_and_compilers_give_the_same_bits(tmp_path: pathlib.Path) -> None:
+    """Without the instructions of x86, as on any other processor."""
+    library = library_of(tmp_path, "-DJAXSYN_PORTABLE")
+    printed = []
+    for arguments in ([], [str(library)]):
+        command = [sys.executable, str(HERE / "portable.py"), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-4000:]
+        printed.append(done.stdout)
+    assert printed[0] == printed[1]
+    assert len(set(printed[0].splitlines())) == len(printed[0].splitlines()) > 10
+
+
+def test_every_kernel_stays_within_its_arrays(tmp_path: pathlib.Path) -> None:
+    """Addresses and undefined behavior, in a process whose allocations the sanitizer sees."""
+    library = library_of(tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     runtime = [
         subprocess.run([str(COMPILER), f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
         for name in ("libasan.so", "libubsan.so", "libstdc++.so.6")

@@ -40,7 +40,7 @@ static inline int LowestBit(uint64_t word) {
 static inline int LowestBit(uint64_t word) { return __builtin_ctzll(word); }
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(JAXSYN_PORTABLE)
 #define JAXSYN_X86 1
 #include <immintrin.h>
 #endif
@@ -152,7 +152,7 @@ constexpr int64_t kPacked = 1 << 18;  // truth values of a share of packing
     default: baseline::function(__VA_ARGS__);                   \
   }
 #else
-#define JAXSYN_BEST(function, ...) baseline::function(__VA_ARGS__)
+#define JAXSYN_BEST(function, ...) baseline::function(__VA_ARGS__);
 #endif
 
 template <typename S, typename T>
