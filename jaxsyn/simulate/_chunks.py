@@ -60,12 +60,13 @@ def chunk_length(
     A backward pass stores the state at the start of each chunk and everything of one chunk, so that it stores least
     there; more where the state holds emissions of earlier steps, `history` times as many numbers as the rest of it. A
     length that divides the number of steps saves the program of a remainder. Where no more than `most` steps are
-    written out, a chunk computed again has as many, or up to half of them less.
+    written out, a chunk computed again has as many, or up to half of them less, unless the state is mostly history.
     """
     shortest = _SHORTEST if remat else _STORED
     wanted = max(shortest, int(math.isqrt(n_steps) * math.sqrt(1.0 + history)) // 2)
     wanted, most = (min(n, max(1, n_steps)) for n in (wanted, most))
-    choices = range(most, most // 2, -1) if remat and most else range(wanted, 2 * wanted)
+    written = remat and most > 0 and history < 1.0
+    choices = range(most, most // 2, -1) if written else range(wanted, 2 * wanted)
     if truncate is not None and truncate < n_steps:
         return max(c for c in range(stride, max(*choices, stride) + 1, stride) if truncate % c == 0)
     lengths = [stride * max(1, c // stride) for c in choices]

@@ -176,8 +176,6 @@ def test_a_run_in_two_parts_is_the_run_in_one() -> None:
 def test_gradients_are_those_of_stepping(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every float of the network at once, through a loss of everything that can be recorded, in a batch."""
     net, remat = network(), way != "plain"
-    if way == "plain":  # a scan over the steps; in the others they are written out
-        monkeypatch.setattr(sys.modules["jaxsyn.network._chunk"], "_CALLS", 0)
     if way == "nested":  # as for many steps: 23 are 5 chunks of 4, two blocks of two and one more, and a rest
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "_LONG", 0)
         monkeypatch.setattr(sys.modules["jaxsyn.simulate._chunks"], "chunk_length", lambda *_, **__: 4)
@@ -242,6 +240,7 @@ def test_chunk_lengths_fit() -> None:
     assert chunk_length(997, 1, most=16) == 16
     assert chunk_length(5, 1, most=16) == 5
     assert chunk_length(1000, 50, most=16) == 50
+    assert chunk_length(1000, 1, None, 15.0, most=16) == 100  # the state at the start of many chunks would be too much
     assert chunk_length(1000, 1, remat=False, most=16) == chunk_length(1000, 1, remat=False)
 
 
